@@ -1,0 +1,71 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target] {
+  let tests = "\(name)Tests"
+  return [
+    .target(name: name, dependencies: dependencies, swiftSettings: strict),
+    .testTarget(
+      name: tests, dependencies: [.byName(name: name)] + dependencies, swiftSettings: strict),
+  ]
+}
+
+let systemLibraries: [Target] = [
+  .systemLibrary(
+    name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+  .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+]
+
+let cTargets: [Target] = [
+  .target(name: "CONNX", dependencies: ["CProtobufC"]),
+  .target(name: "CSchemas"),
+  .target(name: "CKernels"),
+  .target(name: "COnnxRuntime"),
+]
+
+let rooms: [[Target]] = [
+  room("Support", ["CCrypto"]),
+  room("FP8", ["CKernels", "Support"]),
+  room("ONNX", ["CONNX", "CProtobufC", "Support"]),
+  room("IR", ["Support"]),
+  room("Weights", ["FP8", "IR", "ONNX", "Support"]),
+  room("Targets", ["CSchemas", "FP8", "IR", "Support"]),
+  room("Passes", ["FP8", "IR", "Support", "Targets"]),
+  room("Frontend", ["IR", "ONNX", "Support", "Weights"]),
+  room("NPZ", ["CZlib", "Support"]),
+  room("Measurements", ["FP8", "IR", "Support", "Targets"]),
+  room("Calibration", ["COnnxRuntime", "IR", "Measurements", "NPZ", "Support"]),
+  room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
+  room(
+    "Driver",
+    [
+      "Backend", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX", "Passes",
+      "Support", "Targets", "Weights",
+    ]),
+]
+
+let package = Package(
+  name: "fp8c",
+  products: [.executable(name: "fp8c", targets: ["fp8c"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: systemLibraries + cTargets + rooms.flatMap { $0 } + [
+    .executableTarget(
+      name: "fp8c",
+      dependencies: [
+        "Driver", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict)
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,6 @@
+import Support
+
+@main
+struct Main {
+  static func main() {}
+}
