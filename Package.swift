@@ -29,11 +29,12 @@ let cTargets: [Target] = [
   .target(name: "CONNX", dependencies: ["CProtobufC"]),
   .target(name: "CSchemas"),
   .target(name: "CKernels"),
+  .target(name: "CSystem"),
   .target(name: "COnnxRuntime"),
 ]
 
 let rooms: [[Target]] = [
-  room("Support", ["CCrypto"]),
+  room("Support", ["CCrypto", "CSystem"]),
   room("FP8", ["CKernels", "Support"]),
   room("ONNX", ["CONNX", "CProtobufC", "Support"]),
   room("IR", ["Support"]),
