@@ -1,10 +1,18 @@
 extension Diagnostic {
+  static func cannotCreate(_ path: String, reason: String) -> Diagnostic {
+    Diagnostic(.error, .cannotCreate, at: Location(file: path), "cannot be created: \(reason)")
+  }
+
   static func cannotOpen(_ path: String, reason: String) -> Diagnostic {
     Diagnostic(.error, .noInput, at: Location(file: path), "cannot be opened: \(reason)")
   }
 
   static func cannotRead(_ path: String, reason: String) -> Diagnostic {
     Diagnostic(.error, .inputOutput, at: Location(file: path), "cannot be read: \(reason)")
+  }
+
+  static func cannotWrite(_ path: String, reason: String) -> Diagnostic {
+    Diagnostic(.error, .inputOutput, at: Location(file: path), "cannot be written: \(reason)")
   }
 
   static func endedEarly(_ path: String, at offset: Int64) -> Diagnostic {

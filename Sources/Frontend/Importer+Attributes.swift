@@ -1,0 +1,121 @@
+internal import IR
+internal import ONNX
+internal import Support
+
+extension Importer {
+  /// An attribute; graphs in it are read to any depth the scanner allows.
+  mutating func attribute(
+    _ proto: AttributeProto, depth: Int, irVersion: Int64
+  ) throws(Diagnostic) -> Attribute {
+    let value: AttributeValue
+    if !proto.referenceName.isEmpty {
+      value = .reference(proto.referenceName, kind: proto.type)
+    } else {
+      value = try content(of: proto, depth: depth, irVersion: irVersion)
+    }
+    return Attribute(
+      proto.name, value, docString: proto.docString, unknown: proto.unknown)
+  }
+
+  /// Reads by `type`; a proto3 writer leaves zeros out, so an absent scalar is zero.
+  private mutating func content(
+    of proto: AttributeProto, depth: Int, irVersion: Int64
+  ) throws(Diagnostic) -> AttributeValue {
+    switch proto.type == 0 ? proto.impliedType : proto.type {
+    case 1: return .float(proto.float ?? 0)
+    case 2: return .int(proto.int ?? 0)
+    case 3: return .string(proto.string ?? [])
+    case 4:
+      guard let tensor = proto.tensor else { throw .noAttributeValue(proto.name) }
+      return .tensor(try self.tensor(tensor))
+    case 5:
+      guard let graph = proto.graph else { throw .noAttributeValue(proto.name) }
+      return .graph(try self.graph(graph, depth: depth + 1, irVersion: irVersion))
+    case 6: return .floats(proto.floats)
+    case 7: return .ints(proto.ints)
+    case 8: return .strings(proto.strings)
+    case 9:
+      return .tensors(
+        try proto.tensors.map { (item) throws(Diagnostic) in try self.tensor(item) })
+    case 10:
+      return .graphs(
+        try proto.graphs.map { (item) throws(Diagnostic) in
+          try self.graph(item, depth: depth + 1, irVersion: irVersion)
+        })
+    case 11:
+      guard let tensor = proto.sparseTensor else { throw .noAttributeValue(proto.name) }
+      return .sparse(try sparse(tensor))
+    case 12:
+      return .sparses(
+        try proto.sparseTensors.map { (item) throws(Diagnostic) in try self.sparse(item) })
+    case 13:
+      guard let type = try proto.typeProto?.valueType(of: proto.name) else {
+        throw .noAttributeValue(proto.name)
+      }
+      return .type(type)
+    case 14:
+      return .types(
+        try proto.typeProtos.map { (item) throws(Diagnostic) in
+          guard let type = try item.valueType(of: proto.name) else {
+            throw .noAttributeValue(proto.name)
+          }
+          return type
+        })
+    default: throw .attributeType(proto.type, of: proto.name)
+    }
+  }
+
+  private mutating func tensor(_ proto: TensorProto) throws(Diagnostic) -> TensorAttribute {
+    TensorAttribute(name: proto.name, weight: try weight(proto), annotations: proto.annotations)
+  }
+
+  private mutating func sparse(
+    _ proto: SparseTensorProto
+  ) throws(Diagnostic) -> SparseAttribute {
+    guard let values = proto.values, let indices = proto.indices else {
+      throw .sparseIncomplete("sparse attribute")
+    }
+    return SparseAttribute(
+      values: try tensor(values), indices: try tensor(indices), sizes: proto.dims,
+      unknown: proto.unknown)
+  }
+
+  private mutating func graph(
+    _ proto: GraphProto, depth: Int, irVersion: Int64
+  ) throws(Diagnostic) -> Graph {
+    var builder = GraphBuilder(
+      name: proto.name,
+      annotations: Annotations(
+        docString: proto.docString, metadata: proto.metadata.metadata, unknown: proto.unknown),
+      depth: depth, irVersion: irVersion)
+    for tensor in proto.initializers {
+      try builder.declare(tensor.name, try weight(tensor), tensor.annotations)
+    }
+    for tensor in proto.sparseInitializers {
+      try builder.declare(tensor.values?.name ?? "", try weight(tensor), Annotations())
+    }
+    for value in proto.inputs { try builder.addInput(value) }
+    builder.finishWeights()
+    for node in proto.nodes { try builder.add(node, &self) }
+    for value in proto.outputs { try builder.addOutput(value) }
+    for value in proto.valueInfo { try builder.describe(value) }
+    return builder.finish()
+  }
+}
+
+extension AttributeProto {
+  /// The type of an attribute whose writer left `type` out, as IR version 1 allowed.
+  fileprivate var impliedType: Int32 {
+    if float != nil { return 1 }
+    if int != nil { return 2 }
+    if string != nil { return 3 }
+    if tensor != nil { return 4 }
+    if graph != nil { return 5 }
+    if !floats.isEmpty { return 6 }
+    if !ints.isEmpty { return 7 }
+    if !strings.isEmpty { return 8 }
+    if !tensors.isEmpty { return 9 }
+    if !graphs.isEmpty { return 10 }
+    return 0
+  }
+}

@@ -1,0 +1,117 @@
+/// A packed message whose payloads are left out: they are spliced in while it is written.
+///
+/// Every length in `bytes` already counts the payloads.
+package struct EncodedMessage: Sendable {
+  package struct Splice: Sendable {
+    /// The position in `bytes` before which the payload goes.
+    package var position: Int
+    package let token: Int
+    package let length: Int64
+  }
+
+  package private(set) var bytes: [UInt8] = []
+  package private(set) var splices: [Splice] = []
+  /// Bytes and payloads together.
+  package private(set) var length: Int64 = 0
+
+  package init() {}
+
+  /// Takes a message as libprotobuf-c packed it, with placeholders in `raw_data`.
+  init(packed: [UInt8], message: Int, payloads: [(token: Int, field: Int32, length: Int64)]) {
+    guard payloads.isEmpty else {
+      self.init(packed, packed.indices, message, payloads)
+      return
+    }
+    self.init()
+    bytes = packed
+    length = Int64(packed.count)
+  }
+
+  /// Copies a range field by field; the depth is bounded by the scanner's limit on nesting.
+  private init(
+    _ packed: [UInt8], _ range: Range<Int>, _ message: Int,
+    _ payloads: [(token: Int, field: Int32, length: Int64)]
+  ) {
+    let schema = MessageSchema.onnx
+    let spans = FieldSpan.all(in: packed, range: range)
+    var pending: (token: Int, field: Int32, length: Int64)?
+    if message == schema.tensor, let raw = spans.first(where: { $0.number == 9 }) {
+      let index = raw.body.reduce(0) { $0 | Int(packed[$1]) << (8 * ($1 - raw.body.lowerBound)) }
+      pending = payloads[index]
+    }
+    for span in spans {
+      if message == schema.tensor, span.number == 9 { continue }
+      if let payload = pending, span.number > UInt64(payload.field) {
+        append(payload: payload)
+        pending = nil
+      }
+      if span.wire == 2, case .message(let nested)? = schema.messages[message].field(span.number)?
+        .kind
+      {
+        let content = EncodedMessage(packed, span.body, nested, payloads)
+        append(field: span.number, content)
+      } else {
+        append(packed[span.whole])
+      }
+    }
+    if let payload = pending { append(payload: payload) }
+  }
+
+  private mutating func append(_ more: ArraySlice<UInt8>) {
+    bytes += more
+    length += Int64(more.count)
+  }
+
+  private mutating func append(payload: (token: Int, field: Int32, length: Int64)) {
+    appendTag(UInt64(payload.field), length: payload.length)
+    splices.append(
+      Splice(position: bytes.count, token: payload.token, length: payload.length))
+    length += payload.length
+  }
+
+  private mutating func appendTag(_ number: UInt64, length content: Int64) {
+    let before = bytes.count
+    bytes.append(varint: number << 3 | 2)
+    bytes.append(varint: UInt64(content))
+    length += Int64(bytes.count - before)
+  }
+
+  /// Appends a message as a field.
+  mutating func append(field number: UInt64, _ message: EncodedMessage) {
+    appendTag(number, length: message.length)
+    let base = bytes.count
+    bytes += message.bytes
+    for var splice in message.splices {
+      splice.position += base
+      splices.append(splice)
+    }
+    length += message.length
+  }
+
+  /// Appends the fields of another message to this one's.
+  mutating func append(_ message: EncodedMessage) {
+    let base = bytes.count
+    bytes += message.bytes
+    for var splice in message.splices {
+      splice.position += base
+      splices.append(splice)
+    }
+    length += message.length
+  }
+
+  /// Merges the fields of a header with repeated messages, in the order of field numbers, as
+  /// protobuf writers do.
+  init(header: [UInt8], _ parts: [(field: UInt64, messages: [EncodedMessage])]) {
+    var parts = parts.sorted { $0.field < $1.field }[...]
+    for span in FieldSpan.all(in: header) {
+      while let part = parts.first, part.field < span.number {
+        for message in part.messages { append(field: part.field, message) }
+        parts.removeFirst()
+      }
+      append(header[span.whole])
+    }
+    for part in parts {
+      for message in part.messages { append(field: part.field, message) }
+    }
+  }
+}

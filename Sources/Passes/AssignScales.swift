@@ -1,0 +1,121 @@
+internal import FP8
+package import IR
+package import Support
+
+/// Gives every quantized port the scale that its measured range asks for.
+///
+/// The scale maps `maxabs` to the method's share of full scale and then moves up to the next scale
+/// that the method allows. Rounding up is what keeps the largest value from saturating.
+///
+/// Before:
+///
+///     module linear "fc" Linear …
+///       (input: activation %x maxabs 6.5, weight: weight @w axis 1 maxabs 0.8) = %y
+///
+/// After, with full scale 240, backoff 0.25 and 0.5, and aligned scales 1/256, 1/16, 1 and 16:
+///
+///     module linear "fc" Linear …
+///       (input: activation %x maxabs 6.5 scale 1.0,
+///        weight: weight @w axis 1 maxabs 0.8 scale 0.0625) = %y
+///
+package struct AssignScales: Pass {
+  package static let name = "assign-scales"
+
+  package init() {}
+
+  package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    for index in model.graph.modules.indices {
+      let module = model.graph.modules[index]
+      guard context.target.format(for: module.kind) != nil else { continue }
+      var ports = module.ports
+      for position in ports.indices {
+        guard let scale = try scale(of: ports[position], module, model.graph, &context) else {
+          continue
+        }
+        ports[position].scale = scale
+        context.count("scales")
+      }
+      model.graph.updateModule(at: index) { $0.ports = ports }
+    }
+  }
+
+  private func scale(
+    of port: Port, _ module: QuantizedModule, _ graph: Graph, _ context: inout PassContext
+  ) throws(Diagnostic) -> Scale? {
+    let method = context.method(for: module)
+    switch port.role {
+    case .unquantized: return nil
+    case .output:
+      guard port.maxAbs != nil || method.activation.value == .fixed else { return nil }
+      return try perTensor(port, module, method.activation, &context)
+    case .activation:
+      return try perTensor(port, module, method.activation, &context)
+    case .weight:
+      if let searched = context.searchedScales[port.value] { return searched }
+      guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {
+        return try perTensor(port, module, method.weight, &context)
+      }
+      return try perChannel(port, axis, module, method.weight, graph, &context)
+    }
+  }
+
+  private func perTensor(
+    _ port: Port, _ module: QuantizedModule, _ choice: ScaleChoice, _ context: inout PassContext
+  ) throws(Diagnostic) -> Scale {
+    let rule = try context.rule(choice)
+    guard let maxAbs = choice.value == .fixed ? 0 : port.maxAbs?.reduce(0, Swift.max) else {
+      throw .unmeasuredPort(port.name, of: module.path)
+    }
+    let result = rule.scale(forMaxAbs: port.maxAbs?.first { $0.isNaN } ?? maxAbs)
+    guard let value = result.value else {
+      throw .rangeNotFinite(maxAbs, port: port.name, of: module.path)
+    }
+    if result == .unitForZero { context.warn(.zeroRange(port.name, of: module.path)) }
+    return .perTensor(value)
+  }
+
+  private func perChannel(
+    _ port: Port, _ axis: Int, _ module: QuantizedModule, _ choice: ScaleChoice, _ graph: Graph,
+    _ context: inout PassContext
+  ) throws(Diagnostic) -> Scale {
+    let rule = try context.rule(choice)
+    let size = graph[port.value].type?.tensor?.sizes.map { Int($0[axis]) } ?? 0
+    if choice.value == .fixed {
+      return .perTensor(rule.scale(forMaxAbs: 0).value ?? 1)
+    }
+    guard let ranges = port.maxAbs, ranges.count == size else {
+      throw .unmeasuredPort(port.name, of: module.path)
+    }
+    var scales: [Float] = []
+    scales.reserveCapacity(size)
+    let precision = HighPrecision(graph[port.value].type?.element) ?? .fp32
+    for range in ranges {
+      guard let value = rule.channelScale(forMaxAbs: range, in: precision).value else {
+        throw .rangeNotFinite(range, port: port.name, of: module.path)
+      }
+      scales.append(value)
+    }
+    return .perChannel(scales, axis: axis)
+  }
+}
+
+extension HighPrecision {
+  /// The high precision type of an element type; `nil` for every other.
+  package init?(_ element: ElementType?) {
+    switch element {
+    case .float32: self = .fp32
+    case .float16: self = .fp16
+    case .bfloat16: self = .bf16
+    default: return nil
+    }
+  }
+
+  /// The element type of ONNX.
+  package var element: ElementType {
+    switch self {
+    case .bf16: .bfloat16
+    case .fp16: .float16
+    case .fp32: .float32
+    }
+  }
+}

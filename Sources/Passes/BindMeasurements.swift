@@ -1,0 +1,62 @@
+package import IR
+package import Support
+
+/// Attaches measured ranges to the ports of every module.
+///
+/// Before:
+///
+///     module linear "fc" Linear … (input: activation %x, weight: weight @w axis 1) = %y
+///
+/// After:
+///
+///     module linear "fc" Linear …
+///       (input: activation %x maxabs 6.5, weight: weight @w axis 1 maxabs 0.8) = %y
+///
+/// Activations take theirs from the measurement of the module's path, weights from the statistics of
+/// their own bytes ([R-9] for convolutions; inc-fp8.md A19). Where the method needs no ranges nothing
+/// is asked for. Modules without a measurement are an error that names them all, or stay in high
+/// precision where the configuration says so ([R-16]).
+package struct BindMeasurements: Pass {
+  package static let name = "bind-measurements"
+
+  package init() {}
+
+  package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    var missing: [String] = []
+    for index in model.graph.modules.indices {
+      let module = model.graph.modules[index]
+      let method = context.method(for: module)
+      guard method.activation.value != .fixed || method.weight.value != .fixed else { continue }
+      let record = context.ranges[module.path]
+      var ports = module.ports
+      var isComplete = true
+      for position in ports.indices {
+        switch ports[position].role {
+        case .activation, .output:
+          guard method.activation.value != .fixed else { continue }
+          if let range = record?[ports[position].name] {
+            ports[position].maxAbs = range
+          } else if ports[position].role == .activation {
+            isComplete = false
+          }
+        case .weight:
+          if let statistics = context.weightRanges[ports[position].value] {
+            ports[position].maxAbs = statistics
+          }
+        case .unquantized: continue
+        }
+      }
+      if isComplete {
+        model.graph.updateModule(at: index) { $0.ports = ports }
+      } else {
+        missing.append(module.path)
+      }
+    }
+    guard !missing.isEmpty else { return }
+    guard context.ignoresUnmeasured else {
+      throw .unmeasured(missing, measured: context.measuredPaths)
+    }
+    for path in missing { context.remark(.leftUnmeasured(path)) }
+    model.graph.removeModules { missing.contains($0.path) }
+  }
+}

@@ -1,0 +1,284 @@
+internal import FP8
+internal import IR
+internal import Support
+
+extension FP8Operands {
+  /// Replaces a module's operator by the target's; gives the operators that were used.
+  mutating func lowerToTarget(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
+    let module = graph.modules[index]
+    guard let node = module.nodes.first else { return [] }
+    switch module.kind {
+    case "linear", "matmul": return try lowerProduct(module, node)
+    case "conv2d": return try lowerConvolution(module, node)
+    default: throw .noKernel(module.kind, target: context.target.name)
+    }
+  }
+
+  // MARK: Products
+
+  private mutating func lowerProduct(
+    _ module: QuantizedModule, _ id: NodeID
+  ) throws(Diagnostic) -> [TargetOperator] {
+    let node = graph[id]
+    let isGemm = node.op == "Gemm"
+    let transposes = [
+      isGemm && node.int("transA") ?? 0 != 0, isGemm && node.int("transB") ?? 0 != 0,
+    ]
+    var operands: [ValueID] = []
+    var factors: [ValueID] = []
+    /// What the operator's scalar scales cannot carry: multiplied in afterwards.
+    var rest: [ValueID] = []
+    var ports = module.ports.filter { $0.role == .activation || $0.role == .weight }
+    for position in 0..<2 {
+      guard let value = node.input(position),
+        let match = ports.firstIndex(where: { $0.value == value })
+      else { throw .portNotRead("operand \(position)", of: module.path) }
+      let port = ports.remove(at: match)
+      guard let scale = port.scale else { throw .unmeasuredPort(port.name, of: module.path) }
+      if port.role == .weight {
+        operands.append(try quantizedWeight(port, isTransposed: transposes[position]))
+      } else {
+        operands.append(
+          quantizedActivation(
+            value, scale: scale.values[0], isTransposed: transposes[position], before: id))
+      }
+      switch scale {
+      case .perTensor(let number):
+        factors.append(graph.sharedScalar("fp8c.mul.\(number)", number))
+      case .perChannel(let numbers, _):
+        // Channels are the columns of a right operand and the rows of a left one.
+        let isColumns = position == 1
+        let vector = perChannelFactor(
+          numbers, name: graph[value].name,
+          shape: isColumns ? [Int64(numbers.count)] : [Int64(numbers.count), 1])
+        if isColumns, context.target.kernel(for: module.kind)?.perChannelWeights ?? false {
+          factors.append(vector)
+        } else {
+          factors.append(graph.sharedScalar("fp8c.mul.1.0", 1))
+          rest.append(vector)
+        }
+      }
+    }
+    try finishProduct(module, id, operands + factors, rest: rest)
+    return [.castToFp8, .fp8MatMul]
+  }
+
+  /// The operator itself, then factors, alpha, and beta times the addend of a `Gemm`.
+  private mutating func finishProduct(
+    _ module: QuantizedModule, _ id: NodeID, _ inputs: [ValueID], rest: [ValueID]
+  ) throws(Diagnostic) {
+    let node = graph[id]
+    let element = elementType(of: module)
+    let name = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
+    let type = node.outputs.first.flatMap { $0 }.flatMap { graph[$0].type }
+    var product = Node(
+      op: TargetOperator.fp8MatMul.rawValue, domain: context.target.domain, inputs: inputs,
+      outputs: [], attributes: [Attribute("out_dtype", .int(Int64(element.rawValue)))],
+      origin: node.origin)
+    var steps: [(op: String, operand: ValueID)] = []
+    for factor in rest {
+      steps.append(("Mul", element == .float32 ? factor : cast(factor, to: element, before: id)))
+    }
+    if node.op == "Gemm" {
+      let alpha = node.float("alpha") ?? 1
+      if alpha != 1 { steps.append(("Mul", scalar(alpha, element, before: id))) }
+      if var addend = node.input(2) {
+        let beta = node.float("beta") ?? 1
+        if beta != 1 {
+          addend = graph.addNode(
+            Node(
+              op: "Mul", inputs: [addend, scalar(beta, element, before: id)], outputs: [],
+              origin: node.origin),
+            result: "\(graph[addend].name).scaled", type: graph[addend].type, before: id)
+        }
+        steps.append(("Add", addend))
+      }
+    }
+    // The node keeps its results, so it becomes the last step, and the others come before it.
+    guard let last = steps.popLast() else {
+      product.name = node.name
+      product.annotations = node.annotations
+      graph.update(id) { $0 = product.withOutputs(of: $0) }
+      markLowered()
+      return
+    }
+    var current = graph.addNode(product, result: "\(name).product", type: type, before: id)
+    for step in steps {
+      current = graph.addNode(
+        Node(op: step.op, inputs: [current, step.operand], outputs: [], origin: node.origin),
+        result: "\(name).scaled", type: type, before: id)
+    }
+    let operands: [ValueID?] = [current, last.operand]
+    graph.update(id) {
+      $0.op = last.op
+      $0.inputs = operands
+      $0.attributes = []
+    }
+    markLowered()
+  }
+
+  private mutating func scalar(
+    _ value: Float, _ element: ElementType, before node: NodeID
+  ) -> ValueID {
+    let wide = graph.sharedScalar("fp8c.mul.\(value)", value)
+    return element == .float32 ? wide : cast(wide, to: element, before: node)
+  }
+
+  private mutating func perChannelFactor(
+    _ numbers: [Float], name: String, shape: [Int64]
+  ) -> ValueID {
+    graph.sharedLiteral(
+      "\(name).scale", TensorType(.float32, sizes: shape), numbers.littleEndianBytes)
+  }
+
+  // MARK: Convolutions
+
+  private mutating func lowerConvolution(
+    _ module: QuantizedModule, _ id: NodeID
+  ) throws(Diagnostic) -> [TargetOperator] {
+    let node = graph[id]
+    let element = elementType(of: module)
+    guard let input = module.port("input"), let weight = module.port("weight"),
+      let inputScale = input.scale?.values.first, let weightScale = weight.scale
+    else { throw .unmeasuredPort("input", of: module.path) }
+    var attributes = node.attributes.filter { $0.name != "auto_pad" }
+    var source = input.value
+    if let pads = try padding(of: node, weight, module) {
+      let half = pads.count / 2
+      if pads[..<half] != pads[half...] {
+        source = padded(source, pads, before: id)
+        attributes.set("pads", to: [Int64](repeating: 0, count: pads.count))
+      } else {
+        attributes.set("pads", to: pads)
+      }
+    }
+    attributes.append(Attribute("out_dtype", .int(Int64(element.rawValue))))
+    let codes = quantizedActivation(source, scale: inputScale, before: id)
+    var inputs: [ValueID?] = [codes, try quantizedWeight(weight)]
+    inputs.append(graph.sharedScalar("fp8c.mul.\(inputScale)", inputScale))
+    var bias = node.input(2)
+    if let value = bias, element != .float32 { bias = cast(value, to: .float32, before: id) }
+    let op = Node(
+      name: node.name, op: TargetOperator.fp8Conv.rawValue, domain: context.target.domain,
+      inputs: [], outputs: [], attributes: attributes, annotations: node.annotations,
+      origin: node.origin)
+    switch weightScale {
+    case .perTensor(let scale):
+      inputs.append(graph.sharedScalar("fp8c.mul.\(scale)", scale))
+      if let bias { inputs.append(bias) }
+      graph.update(id) { node in
+        node = op.withOutputs(of: node)
+        node.inputs = inputs
+      }
+    case .perChannel(let scales, _):
+      inputs.append(graph.sharedScalar("fp8c.mul.1.0", 1))
+      try finishPerChannel(module, id, op, inputs, scales, bias: node.input(2), element)
+    }
+    markLowered()
+    return [.castToFp8, .fp8Conv]
+  }
+
+  /// The factor of each channel follows as a multiplication, then the bias ([R-9]).
+  private mutating func finishPerChannel(
+    _ module: QuantizedModule, _ id: NodeID, _ op: Node, _ inputs: [ValueID?], _ scales: [Float],
+    bias: ValueID?, _ element: ElementType
+  ) throws(Diagnostic) {
+    let node = graph[id]
+    let name = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
+    let type = node.outputs.first.flatMap { $0 }.flatMap { graph[$0].type }
+    var op = op
+    op.inputs = inputs
+    op.name = ""
+    let convolved = graph.addNode(op, result: "\(name).convolved", type: type, before: id)
+    var factor = perChannelFactor(
+      scales, name: module.port("weight").map { graph[$0.value].name } ?? name,
+      shape: [Int64(scales.count), 1, 1])
+    if element != .float32 { factor = cast(factor, to: element, before: id) }
+    guard let bias else {
+      graph.update(id) {
+        $0.op = "Mul"
+        $0.attributes = []
+        $0.inputs = [convolved, factor]
+      }
+      return
+    }
+    let scaled = graph.addNode(
+      Node(op: "Mul", inputs: [convolved, factor], outputs: [], origin: node.origin),
+      result: "\(name).scaled", type: type, before: id)
+    let shape = graph.sharedLiteral(
+      "fp8c.shape.channel", TensorType(.int64, sizes: [3]),
+      [Int64(-1), 1, 1].flatMap { value in
+        (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(8 * $0)) }
+      })
+    let column = graph.addNode(
+      Node(op: "Reshape", inputs: [bias, shape], outputs: [], origin: node.origin),
+      result: "\(graph[bias].name).column",
+      type: .tensor(TensorType(element, sizes: [Int64(scales.count), 1, 1])), before: id)
+    graph.update(id) {
+      $0.op = "Add"
+      $0.attributes = []
+      $0.inputs = [scaled, column]
+    }
+  }
+
+  /// Explicit padding where the operator's own rule is not symmetric; `nil` where there is none.
+  private func padding(
+    of node: Node, _ weight: Port, _ module: QuantizedModule
+  ) throws(Diagnostic) -> [Int64]? {
+    let rule = node.string("auto_pad") ?? "NOTSET"
+    if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") }
+    if rule == "VALID" { return nil }
+    guard let input = node.input(0), let shape = graph[input].type?.tensor?.shape,
+      let kernel = graph[weight.value].type?.tensor?.sizes, shape.count == kernel.count
+    else { throw .paddingUnknown(rule, of: module.path) }
+    let spatial = kernel.count - 2
+    let strides = node.ints("strides") ?? [Int64](repeating: 1, count: spatial)
+    let dilations = node.ints("dilations") ?? [Int64](repeating: 1, count: spatial)
+    var begin: [Int64] = []
+    var end: [Int64] = []
+    for axis in 0..<spatial {
+      guard let size = shape[axis + 2].size, strides.count == spatial, dilations.count == spatial,
+        strides[axis] > 0
+      else { throw .paddingUnknown(rule, of: module.path) }
+      let reach = (kernel[axis + 2] - 1) * dilations[axis] + 1
+      let outputs = (size + strides[axis] - 1) / strides[axis]
+      let total = max((outputs - 1) * strides[axis] + reach - size, 0)
+      let small = total / 2
+      begin.append(rule == "SAME_LOWER" ? total - small : small)
+      end.append(rule == "SAME_LOWER" ? small : total - small)
+    }
+    return begin + end
+  }
+
+  /// The input with zeros around it; zero is an FP8 number, so padding commutes with quantizing.
+  private mutating func padded(
+    _ value: ValueID, _ pads: [Int64], before node: NodeID
+  ) -> ValueID {
+    let half = pads.count / 2
+    let all: [Int64] = [0, 0] + pads[..<half] + [0, 0] + pads[half...]
+    let amounts = graph.sharedLiteral(
+      "fp8c.pads.\(all.map(String.init).joined(separator: "."))",
+      TensorType(.int64, sizes: [Int64(all.count)]),
+      all.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(8 * $0)) } })
+    return graph.addNode(
+      Node(op: "Pad", inputs: [value, amounts], outputs: [], origin: graph[node].origin),
+      result: "\(graph[value].name).padded",
+      type: graph[value].type?.element.map { .tensor(TensorType($0, nil)) }, before: node)
+  }
+}
+
+extension Node {
+  /// This operator, with the results of another node.
+  fileprivate func withOutputs(of other: Node) -> Node {
+    var copy = self
+    copy.outputs = other.outputs
+    return copy
+  }
+}
+
+extension [Attribute] {
+  fileprivate mutating func set(_ name: String, to values: [Int64]) {
+    removeAll { $0.name == name }
+    append(Attribute(name, .ints(values)))
+  }
+}

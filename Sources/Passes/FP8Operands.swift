@@ -1,0 +1,233 @@
+internal import FP8
+internal import IR
+internal import Support
+
+/// The operands of lowered modules: quantized once, shared by whoever reads them alike.
+struct FP8Operands {
+  var graph: Graph
+  let context: PassContext
+  private(set) var loweredCount = 0
+
+  private var activations: [ActivationKey: ValueID] = [:]
+  private var codes: [CodesKey: ValueID] = [:]
+  /// The quantized copies of each weight, in the order they were made.
+  private var copies: [ValueID: [ValueID]] = [:]
+  private var order: [ValueID] = []
+
+  private struct ActivationKey: Hashable {
+    let value: ValueID
+    let scale: Float
+    let isTransposed: Bool
+  }
+
+  private struct CodesKey: Hashable {
+    let weight: ValueID
+    let scale: Scale
+    let isTransposed: Bool
+  }
+
+  init(graph: Graph, context: PassContext) {
+    self.graph = graph
+    self.context = context
+  }
+
+  var limits: FormatLimits { context.limits }
+
+  mutating func markLowered() { loweredCount += 1 }
+
+  // MARK: Weights
+
+  /// The FP8 codes of a weight, transposed where the operator wants the other orientation.
+  mutating func quantizedWeight(
+    _ port: Port, isTransposed: Bool = false
+  ) throws(Diagnostic) -> ValueID {
+    guard let scale = port.scale, var weight = graph[port.value].weight else {
+      throw .notAWeight(graph[port.value].name)
+    }
+    let key = CodesKey(weight: port.value, scale: scale, isTransposed: isTransposed)
+    if let known = codes[key] { return known }
+    var placed = scale
+    if isTransposed {
+      weight.recipe.append(.transpose([1, 0]))
+      if case .perChannel(let values, let axis) = scale {
+        placed = .perChannel(values, axis: 1 - axis)
+      }
+    }
+    weight.recipe.append(
+      .quantize(
+        Quantization(
+          element: limits.encoding.element, scale: placed, fullscale: limits.fullscale,
+          via: context.weightsVia?.element)))
+    let id = graph.addWeight(
+      graph.freshName("\(graph[port.value].name).fp8"), weight,
+      annotations: graph[port.value].annotations)
+    codes[key] = id
+    if copies[port.value] == nil { order.append(port.value) }
+    copies[port.value, default: []].append(id)
+    return id
+  }
+
+  /// Lets the first quantized copy take the place of a weight that nothing reads any more.
+  mutating func settleWeights() {
+    for original in order {
+      guard graph.useCount(of: original) == 0, !graph.inputs.contains(original),
+        let copy = copies[original]?.first
+      else { continue }
+      let name = graph[original].name
+      for index in graph.modules.indices {
+        graph.updateModule(at: index) { module in
+          for position in module.ports.indices where module.ports[position].value == original {
+            module.ports[position].value = copy
+            if case .perChannel(_, let axis)? = module.ports[position].scale,
+              let placed = graph[copy].weight?.quantization?.scale.axis, placed != axis,
+              let values = module.ports[position].scale?.values
+            {
+              module.ports[position].scale = .perChannel(values, axis: placed)
+              module.ports[position].channelAxis = placed
+            }
+          }
+        }
+      }
+      graph.removeValue(original)
+      graph.rename(copy, to: name)
+    }
+  }
+
+  // MARK: Activations in the target's operators
+
+  /// The activation as FP8 codes.
+  mutating func quantizedActivation(
+    _ value: ValueID, scale: Float, isTransposed: Bool = false, before node: NodeID
+  ) -> ValueID {
+    let key = ActivationKey(value: value, scale: scale, isTransposed: isTransposed)
+    if let known = activations[key] { return known }
+    var source = value
+    if isTransposed {
+      source = transposed(value, before: node)
+    }
+    let inverse = graph.sharedScalar("fp8c.mul.\(1 / scale)", 1 / scale)
+    let type = graph[source].type?.tensor.map {
+      ValueType.tensor(TensorType(limits.encoding.element, $0.shape))
+    }
+    let codes = graph.addNode(
+      Node(
+        op: TargetOperator.castToFp8.rawValue, domain: context.target.domain,
+        inputs: [source, inverse], outputs: [],
+        attributes: [
+          Attribute("saturate_at", .float(limits.fullscale)),
+          Attribute("to", .int(Int64(limits.encoding.element.rawValue))),
+        ], origin: graph[node].origin),
+      result: "\(graph[value].name).fp8", type: type, before: node)
+    activations[key] = codes
+    return codes
+  }
+
+  /// A matrix with rows and columns exchanged.
+  mutating func transposed(_ value: ValueID, before node: NodeID) -> ValueID {
+    let type = graph[value].type?.tensor
+    var shape = type?.shape
+    if let known = shape, known.count == 2 { shape = [known[1], known[0]] }
+    return graph.addNode(
+      Node(
+        op: "Transpose", inputs: [value], outputs: [],
+        attributes: [Attribute("perm", .ints([1, 0]))], origin: graph[node].origin),
+      result: "\(graph[value].name).transposed",
+      type: type.map { .tensor(TensorType($0.element, shape)) }, before: node)
+  }
+
+  // MARK: Activations between quantizers
+
+  /// The activation clamped, quantized and dequantized, in the type it had.
+  mutating func fakeQuantizedActivation(
+    _ value: ValueID, element: ElementType, scale: Float, before node: NodeID
+  ) -> ValueID {
+    let key = ActivationKey(value: value, scale: scale, isTransposed: false)
+    if let known = activations[key] { return known }
+    let name = graph[value].name
+    let origin = graph[node].origin
+    let shape = graph[value].type?.tensor?.shape
+    let wide = ValueType.tensor(TensorType(.float32, shape))
+    let limit = limits.fullscale * scale
+    let low = graph.sharedScalar("fp8c.min.\(-limit)", -limit)
+    let high = graph.sharedScalar("fp8c.max.\(limit)", limit)
+    let factor = graph.sharedScalar("fp8c.scale.\(scale)", scale)
+    let zero = zeroPoint()
+    var current = value
+    func add(_ op: String, _ inputs: [ValueID], _ suffix: String, _ type: ValueType?) {
+      current = graph.addNode(
+        Node(op: op, inputs: inputs, outputs: [], origin: origin), result: "\(name).\(suffix)",
+        type: type, before: node)
+    }
+    if element != .float32 { current = cast(current, to: .float32, before: node) }
+    add("Max", [current, low], "floored", wide)
+    add("Min", [current, high], "clamped", wide)
+    add(
+      "QuantizeLinear", [current, factor, zero], "quantized",
+      .tensor(TensorType(limits.encoding.element, shape)))
+    add("DequantizeLinear", [current, factor], "dequantized", wide)
+    if element != .float32 { current = cast(current, to: element, before: node) }
+    activations[key] = current
+    return current
+  }
+
+  /// A weight dequantized at run time, in the type it had.
+  mutating func dequantizedWeight(
+    _ port: Port, element: ElementType, before node: NodeID
+  ) throws(Diagnostic) -> ValueID {
+    let codes = try quantizedWeight(port)
+    let name = graph[port.value].name
+    var attributes: [Attribute] = []
+    let factor: ValueID
+    switch port.scale {
+    case .perChannel(let values, let axis)?:
+      attributes = [Attribute("axis", .int(Int64(axis)))]
+      factor = graph.addWeight(
+        graph.freshName("\(name).scale"),
+        Weight(
+          stored: TensorType(.float32, sizes: [Int64(values.count)]),
+          source: .literal(values.littleEndianBytes, encoding: .raw)))
+    case .perTensor(let value)?: factor = graph.sharedScalar("fp8c.scale.\(value)", value)
+    case nil: throw .notAWeight(name)
+    }
+    let shape = graph[codes].type?.tensor?.shape
+    let wide = graph.addNode(
+      Node(
+        op: "DequantizeLinear", inputs: [codes, factor], outputs: [], attributes: attributes,
+        origin: graph[node].origin),
+      result: "\(name).dequantized", type: .tensor(TensorType(.float32, shape)), before: node)
+    return element == .float32 ? wide : cast(wide, to: element, before: node)
+  }
+
+  mutating func cast(_ value: ValueID, to element: ElementType, before node: NodeID) -> ValueID {
+    graph.addNode(
+      Node(
+        op: "Cast", inputs: [value], outputs: [],
+        attributes: [Attribute("to", .int(Int64(element.rawValue)))], origin: graph[node].origin),
+      result: "\(graph[value].name).\(element.spelling)",
+      type: .tensor(TensorType(element, graph[value].type?.tensor?.shape)), before: node)
+  }
+
+  private mutating func zeroPoint() -> ValueID {
+    let element = limits.encoding.element
+    return graph.sharedLiteral(
+      "fp8c.zero.\(element.spelling)", TensorType(element, sizes: []), [0])
+  }
+}
+
+extension FP8Format {
+  /// The element type of ONNX that holds the codes.
+  package var element: ElementType {
+    switch self {
+    case .e4m3: .float8e4m3fn
+    case .e5m2: .float8e5m2
+    }
+  }
+}
+
+extension Weight {
+  /// The quantization of an FP8 weight made here.
+  package var quantization: Quantization? {
+    if case .quantize(let quantization)? = recipe.last { return quantization }
+    return nil
+  }
+}

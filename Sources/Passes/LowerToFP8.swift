@@ -1,0 +1,78 @@
+internal import FP8
+package import IR
+package import Support
+
+/// Replaces modules by FP8 operators, and their weights by FP8 codes.
+///
+/// Before, with scales assigned:
+///
+///     %y = MatMul(%x, @w) : f32[4, 10]
+///     module linear "fc" Linear …
+///       (input: activation %x scale 1.0, weight: weight @w axis 1 scale 0.0625) = %y
+///
+/// After, in the target's operators (decisions.md, Output form), where `CastToFp8` multiplies by the
+/// inverse scale, saturates and rounds, and `Fp8MatMul` multiplies the sum by both scales:
+///
+///     weight @w: f8e4m3fn[64, 10] stored … f32[64, 10] | quantize f8e4m3fn scale 0.0625 …
+///     %x.fp8 = "ai.fp8c.gaudi2"::CastToFp8(%x, @one) {saturate_at = 240.0, to = 17}
+///     %y = "ai.fp8c.gaudi2"::Fp8MatMul(%x.fp8, @w, @one, @sixteenth) {out_dtype = 1} : f32[4, 10]
+///
+/// With `form=qdq`, quantized and dequantized operands of the same operator instead. The clamp before
+/// `QuantizeLinear` is a `Max` and a `Min`, never a `Clip`, which a default session of ONNX Runtime
+/// refuses or removes (engineering.md section 5):
+///
+///     %x.clamped = Min(Max(%x, -240.0), 240.0)
+///     %x.dequantized = DequantizeLinear(QuantizeLinear(%x.clamped, @one, @zero), @one)
+///     %w.dequantized = DequantizeLinear(@w, @sixteenth)
+///     %y = MatMul(%x.dequantized, %w.dequantized) : f32[4, 10]
+///
+/// A tensor that several modules read with one scale is quantized once. A weight that something else
+/// reads too keeps its high precision copy beside the codes.
+package struct LowerToFP8: Pass {
+  package static let name = "lower-to-fp8"
+
+  /// `target` or `qdq`; the driver's choice where it is not given.
+  package var form: OutputForm?
+
+  package init() {}
+
+  package init(form: OutputForm?) { self.form = form }
+
+  package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    guard !model.graph.modules.isEmpty else { return }
+    let form = form ?? context.form
+    var operands = FP8Operands(graph: model.graph, context: context)
+    var used: Set<TargetOperator> = []
+    for index in model.graph.modules.indices where operands.graph.modules[index].isScaled {
+      switch form {
+      case .qdq: try operands.lowerToQDQ(moduleAt: index)
+      case .target: used.formUnion(try operands.lowerToTarget(moduleAt: index))
+      }
+    }
+    operands.settleWeights()
+    model.graph = operands.graph
+    context.count("lowered", by: operands.loweredCount)
+    guard !used.isEmpty else { return }
+    let opset = model.opset ?? context.emittedOpset
+    model.opsets.set(context.target.domain, to: 1)
+    for op in TargetOperator.allCases where used.contains(op) {
+      let function = op.definition(domain: context.target.domain, opset: opset)
+      if model.function(function.key) == nil { model.functions.append(function) }
+    }
+  }
+}
+
+/// How quantized modules are written.
+package enum OutputForm: String, CaseIterable, Sendable {
+  /// Operators of the target, each with a definition in standard ones.
+  case target
+  /// `QuantizeLinear` and `DequantizeLinear` around the operators of the source.
+  case qdq
+}
+
+extension QuantizedModule {
+  /// True where every quantized operand has a scale, and none was lowered before.
+  fileprivate var isScaled: Bool {
+    ports.allSatisfy { $0.scale != nil || ($0.role != .activation && $0.role != .weight) }
+  }
+}

@@ -1,0 +1,94 @@
+internal import IR
+
+/// Where a module's path and class are read from (cli.md section 5).
+struct ModuleScope {
+  var path: String
+  /// The class without its package, where the exporter wrote it.
+  var type: String?
+  var evidence: QuantizedModule.Evidence
+
+  /// Keys that PyTorch's exporter writes: lists in Python's spelling, one entry for each scope from
+  /// the root to the operator.
+  private static let scopesKey = "pkg.torch.onnx.name_scopes"
+  private static let classesKey = "pkg.torch.onnx.class_hierarchy"
+
+  /// The scope of a node that reads a weight.
+  ///
+  /// `accepts` says whether a class may be the module's own: the scope of a batch norm that was
+  /// folded into a convolution is not, nor is that of an attention that calls a linear function.
+  static func ofWeighted(
+    _ node: Node, weight name: String, accepts: (String) -> Bool
+  ) -> ModuleScope? {
+    let scope = metadata(of: node)
+    if let scope, let type = scope.type, accepts(type) { return scope }
+    if let path = weightPath(name) {
+      return ModuleScope(path: path, type: nil, evidence: .weightName)
+    }
+    if let scope, scope.type.map({ !$0.hasPrefix("BatchNorm") }) ?? true { return scope }
+    return named(node)
+  }
+
+  /// The scope of a node that reads activations only.
+  static func ofUnweighted(_ node: Node) -> ModuleScope? { metadata(of: node) ?? named(node) }
+
+  private static func metadata(of node: Node) -> ModuleScope? {
+    guard let scopes = node.annotations[scopesKey].flatMap(pythonList),
+      let classes = node.annotations[classesKey].flatMap(pythonList),
+      scopes.count == classes.count, scopes.count >= 2
+    else { return nil }
+    let index = scopes.count - 2
+    guard !scopes[index].isEmpty else { return nil }
+    let type = classes[index].split(separator: ".").last.map(String.init)
+    return ModuleScope(path: scopes[index], type: type, evidence: .metadata)
+  }
+
+  /// `layer1.0.conv1` for the weight `layer1.0.conv1.weight`.
+  private static func weightPath(_ name: String) -> String? {
+    guard let dot = name.lastIndex(of: ".") else { return nil }
+    let last = name[name.index(after: dot)...]
+    guard last == "weight" || last.hasSuffix("_weight") || last == "kernel" else { return nil }
+    let path = name[..<dot]
+    return path.isEmpty || path.contains("/") || path.contains(":") ? nil : String(path)
+  }
+
+  /// The path in a TorchScript node name: `/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`.
+  private static func named(_ node: Node) -> ModuleScope? {
+    guard node.name.hasPrefix("/") else { return nil }
+    var segments: [Substring] = []
+    for segment in node.name.split(separator: "/").dropLast() {
+      // A segment that begins with the previous one plus a dot replaces it.
+      if let previous = segments.last, segment.hasPrefix("\(previous).") { segments.removeLast() }
+      segments.append(segment)
+    }
+    guard !segments.isEmpty else { return nil }
+    return ModuleScope(path: segments.joined(separator: "."), type: nil, evidence: .scope)
+  }
+
+  /// The strings of a Python list literal such as `['', 'layers.0', 'linear']`.
+  private static func pythonList(_ text: String) -> [String]? {
+    var items: [String] = []
+    var rest = text.utf8[...]
+    func skip(_ byte: UInt8) -> Bool {
+      while rest.first == UInt8(ascii: " ") { rest.removeFirst() }
+      guard rest.first == byte else { return false }
+      rest.removeFirst()
+      return true
+    }
+    guard skip(UInt8(ascii: "[")) else { return nil }
+    if skip(UInt8(ascii: "]")) { return items }
+    repeat {
+      let quote: UInt8
+      if skip(UInt8(ascii: "'")) {
+        quote = UInt8(ascii: "'")
+      } else if skip(UInt8(ascii: "\"")) {
+        quote = UInt8(ascii: "\"")
+      } else {
+        return nil
+      }
+      guard let end = rest.firstIndex(of: quote) else { return nil }
+      items.append(String(Substring(rest[rest.startIndex..<end])))
+      rest = rest[rest.index(after: end)...]
+    } while skip(UInt8(ascii: ","))
+    return skip(UInt8(ascii: "]")) ? items : nil
+  }
+}

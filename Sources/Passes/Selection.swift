@@ -1,0 +1,64 @@
+package import Support
+
+/// Which modules the user wants: INC's allow and block lists (inc-fp8.md 1.5).
+///
+/// A module is taken if its type is not blocked, its type or path is allowed or both allow lists are
+/// empty, and no blocked pattern matches its path. Patterns are regular expressions searched for
+/// anywhere in the path.
+package struct Selection {
+  package var allowedNames: [PathPattern]
+  package var allowedTypes: [String]
+  package var blockedNames: [PathPattern]
+  package var blockedTypes: [String]
+  /// The types taken where both allow lists are empty.
+  package var defaultTypes: [String]
+
+  package init(
+    allowedNames: [PathPattern] = [], allowedTypes: [String] = [],
+    blockedNames: [PathPattern] = [], blockedTypes: [String] = [], defaultTypes: [String] = []
+  ) {
+    self.allowedNames = allowedNames
+    self.allowedTypes = allowedTypes
+    self.blockedNames = blockedNames
+    self.blockedTypes = blockedTypes
+    self.defaultTypes = defaultTypes
+  }
+
+  /// Why the module is left, `nil` where it is taken.
+  package func reason(against type: String, path: String) -> String? {
+    if blockedTypes.contains(type) { return "type '\(type)' is on the blocklist" }
+    let allowsAll = allowedNames.isEmpty && allowedTypes.isEmpty
+    let isAllowed =
+      allowsAll
+      ? defaultTypes.contains(type)
+      : allowedTypes.contains(type) || allowedNames.contains { $0.matches(path) }
+    guard isAllowed else { return "neither type '\(type)' nor the path is on the allowlist" }
+    if let pattern = blockedNames.first(where: { $0.matches(path) }) {
+      return "the path matches '\(pattern.source)' of the blocklist"
+    }
+    return nil
+  }
+
+  /// True where the allowlist asks for this very module by its path.
+  package func names(_ path: String) -> Bool { allowedNames.contains { $0.matches(path) } }
+}
+
+/// A regular expression over module paths.
+package struct PathPattern {
+  package let source: String
+  private let expression: Regex<AnyRegexOutput>
+
+  package init(_ source: String) throws(Diagnostic) {
+    self.source = source
+    do {
+      expression = try Regex(source)
+    } catch {
+      throw .badPattern(source)
+    }
+  }
+
+  package func matches(_ path: String) -> Bool {
+    // Only a transforming closure makes a match throw, and a pattern read from text has none.
+    ((try? expression.firstMatch(in: path)) ?? nil) != nil
+  }
+}

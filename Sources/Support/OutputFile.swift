@@ -1,0 +1,179 @@
+internal import CSystem
+internal import Glibc
+
+/// A file that appears whole or not at all.
+///
+/// Bytes go to a temporary file in the same folder; `commit` syncs it and renames it over the
+/// target. Without `commit` the temporary file is removed and the target left as it was.
+package struct OutputFile: ~Copyable {
+  package let path: String
+  private let temporary: String
+  private let descriptor: Int32
+  private var buffer: [UInt8] = []
+  private var isCommitted = false
+  /// Bytes given so far.
+  package private(set) var length: Int64 = 0
+
+  private static let bufferSize = 1 << 18
+
+  /// Creates the temporary file, and the folders above it where `createFolders` is set.
+  package init(path: String, createFolders: Bool = false) throws(Diagnostic) {
+    self.path = path
+    let folder = InputFile.folder(of: path)
+    if createFolders { try OutputFile.createFolder(folder) }
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    var attempt = 0
+    while true {
+      let candidate = "\(folder)/.\(name).\(getpid()).\(attempt).tmp"
+      let descriptor = unsafe open(
+        candidate, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
+      if descriptor >= 0 {
+        self.descriptor = descriptor
+        temporary = candidate
+        Interrupts.add(candidate)
+        return
+      }
+      guard errno == EEXIST, attempt < 1000 else {
+        throw .cannotCreate(path, reason: systemMessage())
+      }
+      attempt += 1
+    }
+  }
+
+  deinit {
+    close(descriptor)
+    if !isCommitted {
+      unsafe unlink(temporary)
+      Interrupts.remove(temporary)
+    }
+  }
+
+  /// Creates a folder and those above it.
+  package static func createFolder(_ folder: String) throws(Diagnostic) {
+    if folder.isEmpty || folder == "/" || folder == "." { return }
+    if unsafe mkdir(folder, 0o777) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT else { throw .cannotCreate(folder, reason: systemMessage()) }
+    try createFolder(InputFile.folder(of: folder))
+    guard unsafe mkdir(folder, 0o777) == 0 || errno == EEXIST else {
+      throw .cannotCreate(folder, reason: systemMessage())
+    }
+  }
+
+  package mutating func write(_ bytes: [UInt8]) throws(Diagnostic) { try write(bytes[...]) }
+
+  package mutating func write(_ text: String) throws(Diagnostic) { try write(Array(text.utf8)) }
+
+  package mutating func write(_ bytes: ArraySlice<UInt8>) throws(Diagnostic) {
+    buffer += bytes
+    length += Int64(bytes.count)
+    if buffer.count >= OutputFile.bufferSize { try flush() }
+  }
+
+  package mutating func write(bytes: UnsafeRawBufferPointer) throws(Diagnostic) {
+    try flush()
+    try unsafe writeAll(bytes)
+    length += Int64(bytes.count)
+  }
+
+  /// Copies a range of another file, inside the kernel where it can be done there.
+  package mutating func copy(
+    _ range: Range<Int64>, of file: borrowing InputFile
+  ) throws(Diagnostic) {
+    try flush()
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let wanted = Int(min(range.upperBound - offset, 1 << 30))
+      let moved = fp8c_copy_range(file.descriptor, offset, descriptor, length, wanted)
+      if moved < 0, errno == EINTR { continue }
+      guard moved > 0 else { break }
+      offset += Int64(moved)
+      length += Int64(moved)
+    }
+    guard lseek(descriptor, Int(length), SEEK_SET) >= 0 else {
+      throw .cannotWrite(path, reason: systemMessage())
+    }
+    while offset < range.upperBound {
+      let count = Int(min(range.upperBound - offset, Int64(OutputFile.bufferSize)))
+      try write(try file.bytes(at: offset, count: count))
+      try flush()
+      offset += Int64(count)
+    }
+  }
+
+  private mutating func flush() throws(Diagnostic) {
+    guard !buffer.isEmpty else { return }
+    let pending = buffer
+    buffer.removeAll(keepingCapacity: true)
+    var failure: Diagnostic?
+    unsafe pending.withUnsafeBytes { bytes in
+      do throws(Diagnostic) { try unsafe writeAll(bytes) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  private func writeAll(_ bytes: UnsafeRawBufferPointer) throws(Diagnostic) {
+    var done = 0
+    while done < bytes.count {
+      guard let base = bytes.baseAddress else { return }
+      let count = unsafe Glibc.write(descriptor, base + done, bytes.count - done)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw .cannotWrite(path, reason: systemMessage())
+      }
+      done += count
+    }
+  }
+
+  /// Hands out what was written so far, so that it can be checked before the rename.
+  package mutating func withWritten<Result>(
+    _ body: (String) throws(Diagnostic) -> Result
+  ) throws(Diagnostic) -> Result {
+    try flush()
+    return try body(temporary)
+  }
+
+  /// Syncs the file and renames it to its final name; afterwards it is there, whatever happens.
+  ///
+  /// With `keepIfEqual`, a target of the same content keeps its time.
+  package consuming func commit(
+    sync: Bool = true, keepIfEqual: Bool = false
+  ) throws(Diagnostic) {
+    try flush()
+    if keepIfEqual, hasSameContent() { return }
+    if sync, fsync(descriptor) != 0 { throw .cannotWrite(path, reason: systemMessage()) }
+    var existing = stat()
+    if unsafe lstat(path, &existing) == 0, existing.st_mode & S_IFMT == S_IFDIR {
+      throw .cannotCreate(path, reason: "is a directory")
+    }
+    guard unsafe rename(temporary, path) == 0 else {
+      throw .cannotCreate(path, reason: systemMessage())
+    }
+    isCommitted = true
+    Interrupts.remove(temporary)
+    if sync {
+      let folder = unsafe open(InputFile.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      if folder >= 0 {
+        fsync(folder)
+        close(folder)
+      }
+    }
+  }
+
+  private func hasSameContent() -> Bool {
+    do throws(Diagnostic) {
+      let old = try InputFile(path: path)
+      let new = try InputFile(path: temporary)
+      guard old.size == new.size else { return false }
+      var offset: Int64 = 0
+      while offset < old.size {
+        let count = Int(min(old.size - offset, Int64(OutputFile.bufferSize)))
+        guard try old.bytes(at: offset, count: count) == new.bytes(at: offset, count: count)
+        else { return false }
+        offset += Int64(count)
+      }
+      return true
+    } catch {
+      return false
+    }
+  }
+}
