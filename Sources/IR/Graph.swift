@@ -150,12 +150,28 @@ package struct Graph: Equatable, Sendable {
     revision += 1
   }
 
+  /// Follows a value of the graphs around this one to its new name.
+  ///
+  /// Where the new name is captured too, the two become one; a value of this graph's own that would
+  /// hide the new name makes way.
   private mutating func renameCapture(_ old: String, to name: String) {
     guard let id = identifiers[old], self[id].origin == .captured else { return }
-    rename(id, to: name)
+    guard let known = identifiers[name] else { return rename(id, to: name) }
+    guard self[known].origin == .captured else {
+      rename(known, to: freshName("\(name).inner"))
+      return rename(id, to: name)
+    }
+    for user in Set(useTable[Int(id.index)]).sorted() {
+      update(user) { node in
+        node.inputs = node.inputs.map { $0 == id ? known : $0 }
+        node.mapBodies { $0.renameCapture(old, to: name) }
+      }
+    }
+    setOutputs(outputs.map { $0 == id ? known : $0 })
+    forget(id)
   }
 
-  /// A name that no value of this graph or of its bodies has: `base`, else `base.1`, `base.2` …
+  /// A name that no value of this graph has: `base`, else the first free of `base.1`, `base.2`.
   package func freshName(_ base: String) -> String {
     var name = base
     var count = 0
@@ -360,8 +376,10 @@ package struct Graph: Equatable, Sendable {
 
   // MARK: Whole graph
 
-  /// The same graph with its tables renumbered and rid of what was removed: inputs, weights, then
-  /// results in order. Two graphs that print the same are equal once compacted.
+  /// The same graph with its tables renumbered and rid of what was removed.
+  ///
+  /// Inputs come first, then weights, then results in order. Two graphs that print the same are
+  /// equal once compacted.
   package func compacted() -> Graph {
     var copy = Graph(name: name, annotations: annotations)
     var moved: [ValueID: ValueID] = [:]

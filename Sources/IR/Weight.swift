@@ -43,7 +43,9 @@ package struct Weight: Hashable, Sendable {
       switch step {
       case .cast(let element): type.element = element
       case .transpose(let permutation):
-        if let shape = type.shape, permutation.count == shape.count {
+        if let shape = type.shape, permutation.count == shape.count,
+          permutation.allSatisfy(shape.indices.contains)
+        {
           type.shape = permutation.map { shape[$0] }
         }
       case .reshape(let sizes): type.shape = sizes.map(Dimension.size)
