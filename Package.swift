@@ -35,7 +35,7 @@ let cTargets: [Target] = [
 
 let rooms: [[Target]] = [
   room("Support", ["CCrypto", "CSystem"]),
-  room("FP8", ["CKernels", "Support"]),
+  room("FP8", ["CKernels", "IR", "Support"]),
   room("ONNX", ["CONNX", "CProtobufC", "Support"]),
   room("IR", ["Support"]),
   room("Weights", ["FP8", "IR", "ONNX", "Support"]),

@@ -73,7 +73,7 @@ extension Importer {
     var bytes: [UInt8] = []
     var partial = TypedList.PartialVarint()
     try TypedList.appendVarints(
-      (try payload.small ?? unpackedList(payload))[...], width: element.varintWidth,
+      (try payload.small ?? unpackedList(payload)).span, width: element.varintWidth,
       partial: &partial, to: &bytes)
     guard partial.count == entries, partial.isWhole else {
       throw .elementCount(partial.count, of: name, expected: entries)
@@ -201,7 +201,7 @@ extension Importer {
         var bytes: [UInt8] = []
         var partial = TypedList.PartialVarint()
         try TypedList.appendVarints(
-          file.bytes(at: range.offset, count: Int(range.length))[...],
+          file.bytes(at: range.offset, count: Int(range.length)).span,
           width: weight.stored.element.varintWidth, partial: &partial, to: &bytes)
         return bytes
       }

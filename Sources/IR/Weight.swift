@@ -28,6 +28,12 @@ package struct Weight: Hashable, Sendable {
     case strings([[UInt8]])
   }
 
+  /// The quantization that ends the recipe, where there is one.
+  package var quantization: Quantization? {
+    if case .quantize(let quantization)? = recipe.last { return quantization }
+    return nil
+  }
+
   /// One step of a recipe, applied in order.
   package enum Step: Hashable, Sendable {
     case cast(ElementType)

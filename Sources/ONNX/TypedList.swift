@@ -27,9 +27,10 @@ package enum TypedList {
   ///
   /// `partial` carries a varint that a block cut in two over to the next call.
   package static func appendVarints(
-    _ encoded: ArraySlice<UInt8>, width: Int, partial: inout PartialVarint, to bytes: inout [UInt8]
+    _ encoded: Span<UInt8>, width: Int, partial: inout PartialVarint, to bytes: inout [UInt8]
   ) throws(Diagnostic) {
-    for byte in encoded {
+    for index in encoded.indices {
+      let byte = encoded[index]
       guard partial.shift < 70 else { throw .varintTooLong(at: Int64(partial.count)) }
       partial.value |= UInt64(byte & 0x7F) << partial.shift
       partial.shift += 7

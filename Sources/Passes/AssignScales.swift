@@ -98,24 +98,3 @@ package struct AssignScales: Pass {
     return .perChannel(scales, axis: axis)
   }
 }
-
-extension HighPrecision {
-  /// The high precision type of an element type; `nil` for every other.
-  package init?(_ element: ElementType?) {
-    switch element {
-    case .float32: self = .fp32
-    case .float16: self = .fp16
-    case .bfloat16: self = .bf16
-    default: return nil
-    }
-  }
-
-  /// The element type of ONNX.
-  package var element: ElementType {
-    switch self {
-    case .bf16: .bfloat16
-    case .fp16: .float16
-    case .fp32: .float32
-    }
-  }
-}

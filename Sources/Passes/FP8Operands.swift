@@ -213,21 +213,3 @@ struct FP8Operands {
       "fp8c.zero.\(element.spelling)", TensorType(element, sizes: []), [0])
   }
 }
-
-extension FP8Format {
-  /// The element type of ONNX that holds the codes.
-  package var element: ElementType {
-    switch self {
-    case .e4m3: .float8e4m3fn
-    case .e5m2: .float8e5m2
-    }
-  }
-}
-
-extension Weight {
-  /// The quantization of an FP8 weight made here.
-  package var quantization: Quantization? {
-    if case .quantize(let quantization)? = recipe.last { return quantization }
-    return nil
-  }
-}

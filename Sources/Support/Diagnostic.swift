@@ -20,14 +20,19 @@ package struct Diagnostic: Error, Equatable, Sendable {
   package var notes: [String]
 
   package init(
-    _ severity: Severity = .error, _ status: ExitStatus = .malformedInput,
-    at location: Location = Location(), _ message: String, notes: [String] = []
+    _ severity: Severity, _ status: ExitStatus, at location: Location = Location(),
+    _ message: String, notes: [String] = []
   ) {
     self.severity = severity
     self.status = status
     self.location = location
     self.message = message
     self.notes = notes
+  }
+
+  /// An error of a malformed input, by far the most frequent kind.
+  package init(at location: Location = Location(), _ message: String, notes: [String] = []) {
+    self.init(.error, .malformedInput, at: location, message, notes: notes)
   }
 
   /// The same diagnostic with the file named, where its maker did not know the file.

@@ -112,6 +112,19 @@ package struct InputFile: ~Copyable, Sendable {
     }
   }
 
+  /// Reads exactly as many bytes as `span` holds.
+  package func read(at offset: Int64, into span: inout MutableSpan<UInt8>) throws(Diagnostic) {
+    var failure: Diagnostic?
+    unsafe span.withUnsafeMutableBufferPointer { buffer in
+      do throws(Diagnostic) {
+        try unsafe read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+  }
+
   /// The bytes of a range that the caller knows to be small.
   package func bytes(at offset: Int64, count: Int) throws(Diagnostic) -> [UInt8] {
     guard offset >= 0, count >= 0, Int64(count) <= size, offset <= size - Int64(count) else {

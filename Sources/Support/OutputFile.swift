@@ -69,9 +69,17 @@ package struct OutputFile: ~Copyable {
     if buffer.count >= OutputFile.bufferSize { try flush() }
   }
 
-  package mutating func write(bytes: UnsafeRawBufferPointer) throws(Diagnostic) {
+  package mutating func write(_ bytes: Span<UInt8>) throws(Diagnostic) {
     try flush()
-    try unsafe writeAll(bytes)
+    var failure: Diagnostic?
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+      do throws(Diagnostic) {
+        try unsafe writeAll(UnsafeRawBufferPointer(buffer))
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
     length += Int64(bytes.count)
   }
 

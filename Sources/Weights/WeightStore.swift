@@ -1,4 +1,3 @@
-internal import Glibc
 package import IR
 package import ONNX
 package import Support
@@ -33,51 +32,43 @@ package final class WeightStore: Sendable {
     return try body(file.file)
   }
 
-  /// Lends the stored elements as little-endian `raw_data`, block by block.
+  /// Lends the stored elements as little-endian `raw_data`, block by block, in order.
   ///
-  /// Every block but the last holds `WeightStore.blockBytes` bytes.
+  /// Blocks hold whole elements of the 8 to 128 bit types.
   func forEachStoredBlock(
-    of weight: Weight, _ body: (UnsafeRawBufferPointer) throws(Diagnostic) -> Void
+    of weight: Weight, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     switch weight.source {
     case .strings: break
     case .literal(let bytes, _):
-      var failure: Diagnostic?
-      unsafe bytes.withUnsafeBytes { whole in
-        var start = 0
-        while start < whole.count {
-          let end = min(start + WeightStore.blockBytes, whole.count)
-          do throws(Diagnostic) {
-            try unsafe body(UnsafeRawBufferPointer(rebasing: whole[start..<end]))
-          } catch {
-            failure = error
-            return
-          }
-          start = end
-        }
+      var start = 0
+      while start < bytes.count {
+        let end = min(start + WeightStore.blockBytes, bytes.count)
+        try body(bytes.span.extracting(start..<end))
+        start = end
       }
-      if let failure { throw failure }
     case .range(let range):
       if range.encoding == .raw || TypedList.isFixedWidth(range.encoding.rawValue) {
-        try unsafe forEachBlock(of: range, body)
+        try forEachBlock(of: range, body)
       } else {
-        try unsafe forEachDecodedBlock(of: range, weight.stored, body)
+        try forEachDecodedBlock(of: range, weight.stored, body)
       }
     }
   }
 
   private func forEachBlock(
-    of range: StoredRange, _ body: (UnsafeRawBufferPointer) throws(Diagnostic) -> Void
+    of range: StoredRange, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
-    let size = Int(min(Int64(WeightStore.blockBytes), range.length))
-    let buffer = try unsafe CheckedBuffer(byteCount: size)
+    var buffer = [UInt8](
+      repeating: 0, count: Int(min(Int64(WeightStore.blockBytes), range.length)))
     try withFile(of: range) { (file) throws(Diagnostic) in
       var done: Int64 = 0
       while done < range.length {
-        let count = Int(min(Int64(size), range.length - done))
-        let block = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[0..<count])
-        try unsafe file.read(at: range.offset + done, into: block)
-        try unsafe body(UnsafeRawBufferPointer(block))
+        let count = Int(min(Int64(buffer.count), range.length - done))
+        var whole = buffer.mutableSpan
+        var block = whole._mutatingExtracting(0..<count)
+        try file.read(at: range.offset + done, into: &block)
+        try body(buffer.span.extracting(0..<count))
         done += Int64(count)
       }
     }
@@ -86,47 +77,33 @@ package final class WeightStore: Sendable {
   /// A typed list of varints, decoded on the way.
   private func forEachDecodedBlock(
     of range: StoredRange, _ type: TensorType,
-    _ body: (UnsafeRawBufferPointer) throws(Diagnostic) -> Void
+    _ body: (Span<UInt8>) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     let width = type.element.varintWidth
     let expected = type.element.varintEntries(of: type.elementCount ?? 0)
     var partial = TypedList.PartialVarint()
-    var decoded: [UInt8] = []
-    func flush(_ count: Int) throws(Diagnostic) {
-      var failure: Diagnostic?
-      unsafe decoded.withUnsafeBytes { bytes in
-        do throws(Diagnostic) {
-          try unsafe body(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
-        } catch {
-          failure = error
-        }
-      }
-      if let failure { throw failure }
-      decoded.removeFirst(count)
-    }
-    try unsafe forEachBlock(of: range) { (block) throws(Diagnostic) in
-      try TypedList.appendVarints(
-        [UInt8](unsafe block)[...], width: width, partial: &partial, to: &decoded)
+    try forEachBlock(of: range) { (block) throws(Diagnostic) in
+      var decoded: [UInt8] = []
+      try TypedList.appendVarints(block, width: width, partial: &partial, to: &decoded)
       guard partial.count <= expected else { throw .varintCount(partial.count, expected: expected) }
-      while decoded.count >= WeightStore.blockBytes { try flush(WeightStore.blockBytes) }
+      try body(decoded.span)
     }
     guard partial.count == expected, partial.isWhole else {
       throw .varintCount(partial.count, expected: expected)
     }
-    if !decoded.isEmpty { try flush(decoded.count) }
   }
-}
 
-/// A block of memory that is refused with a diagnostic where it cannot be had.
-@safe struct CheckedBuffer: ~Copyable {
-  let bytes: UnsafeMutableRawBufferPointer
-
-  init(byteCount: Int) throws(Diagnostic) {
-    guard let block = unsafe malloc(max(byteCount, 1)) else {
-      throw .noMemory(byteCount)
+  /// All stored elements of a weight that has to be held whole.
+  func storedBytes(of weight: Weight) throws(Diagnostic) -> [UInt8] {
+    var bytes: [UInt8] = []
+    if let count = weight.stored.elementCount,
+      let size = weight.stored.element.byteCount(of: count)
+    {
+      bytes.reserveCapacity(size)
     }
-    unsafe bytes = UnsafeMutableRawBufferPointer(start: block, count: byteCount)
+    try forEachStoredBlock(of: weight) { (block) throws(Diagnostic) in
+      for index in block.indices { bytes.append(block[index]) }
+    }
+    return bytes
   }
-
-  deinit { unsafe free(bytes.baseAddress) }
 }

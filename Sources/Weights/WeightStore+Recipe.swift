@@ -1,0 +1,128 @@
+package import FP8
+package import IR
+package import Support
+
+extension WeightStore {
+  /// Writes the weight as `raw_data`: read, laid out, cast and quantized block by block.
+  ///
+  /// No FP8 code beyond the quantization's full scale leaves this function but the one for NaN.
+  package func write(_ weight: Weight, to output: inout OutputFile) throws(Diagnostic) {
+    guard let quantization = weight.quantization else {
+      try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
+        try output.write(block)
+      }
+      return
+    }
+    let plan = try quantizer(for: weight, quantization)
+    let limit = plan.quantizer.encoding.encode(
+      quantization.fullscale, fullscale: quantization.fullscale)
+    var codes: [UInt8] = []
+    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+      let count = block.count / type.byteCount
+      if codes.count < count { codes = [UInt8](repeating: 0, count: count) }
+      var whole = codes.mutableSpan
+      var target = whole._mutatingExtracting(0..<count)
+      plan.quantizer.quantize(
+        block, of: type, layout: plan.layout, first: first, into: &target)
+      let made = codes.span.extracting(0..<count)
+      let largest = FP8Format.largestMagnitude(of: made)
+      guard largest <= limit || largest == FP8Format.nanCode else {
+        throw .codeOutOfRange(largest, limit: limit)
+      }
+      try output.write(made)
+    }
+  }
+
+  /// The largest magnitude of the weight as the graph reads it, of each channel of `axis` if given.
+  package func ranges(of weight: Weight, axis: Int?) throws(Diagnostic) -> RangeAccumulator {
+    var ranges = RangeAccumulator(layout: try layout(of: weight, axis: axis))
+    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+      ranges.add(block, of: type, first: first)
+    }
+    return ranges
+  }
+
+  /// Feeds every element of the weight to a search for its scale.
+  package func feed(_ weight: Weight, to search: inout ScaleSearch) throws(Diagnostic) {
+    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+      search.add(block, of: type, first: first)
+    }
+  }
+
+  /// What a quantized weight lost against the values that it was made from.
+  package func loss(of weight: Weight) throws(Diagnostic) -> QuantizationLoss {
+    guard let quantization = weight.quantization else { return QuantizationLoss() }
+    let plan = try quantizer(for: weight, quantization)
+    var loss = QuantizationLoss()
+    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+      plan.quantizer.tally(block, of: type, layout: plan.layout, first: first, into: &loss)
+    }
+    return loss
+  }
+
+  /// The channels of a weight along an axis of its final shape.
+  package func layout(of weight: Weight, axis: Int?) throws(Diagnostic) -> ChannelLayout {
+    guard let axis else { return .tensor }
+    let sizes = weight.type().sizes ?? []
+    guard let layout = ChannelLayout(shape: sizes.map { Int($0) }, axis: axis) else {
+      throw .badChannelAxis(axis, sizes: sizes)
+    }
+    return layout
+  }
+
+  private func quantizer(
+    for weight: Weight, _ quantization: Quantization
+  ) throws(Diagnostic) -> (quantizer: Quantizer, layout: ChannelLayout) {
+    let encoding: FP8Format = quantization.element == .float8e5m2 ? .e5m2 : .e4m3
+    let quantizer = Quantizer(
+      encoding: encoding, fullscale: quantization.fullscale, scales: quantization.scale.values,
+      through: HighPrecision(quantization.via))
+    return (quantizer, try layout(of: weight, axis: quantization.scale.axis))
+  }
+
+  /// Lends the elements in their final order, after every cast of the recipe.
+  private func forEachCastBlock(
+    of weight: Weight,
+    _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let casts = weight.recipe.compactMap { step -> ElementType? in
+      if case .cast(let element) = step { return element }
+      return nil
+    }
+    guard let stored = HighPrecision(weight.stored.element) else {
+      guard casts.isEmpty, weight.quantization == nil else {
+        throw .castOf(weight.stored.element.spelling)
+      }
+      try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+        try body(block, first, .fp32)
+      }
+      return
+    }
+    var chain: [HighPrecision] = []
+    for element in casts {
+      guard let type = HighPrecision(element) else { throw .castOf(element.spelling) }
+      if type != chain.last ?? stored { chain.append(type) }
+    }
+    try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+      guard let last = chain.last else {
+        try body(block, first, stored)
+        return
+      }
+      let count = block.count / stored.byteCount
+      var values = [Float](repeating: 0, count: count)
+      var wide = values.mutableSpan
+      stored.widen(block, into: &wide)
+      var bytes: [UInt8] = []
+      for type in chain {
+        bytes = [UInt8](repeating: 0, count: count * type.byteCount)
+        var narrowed = bytes.mutableSpan
+        _ = type.narrow(values.span, clamp: true, into: &narrowed)
+        if type != last || chain.count > 1 {
+          var back = values.mutableSpan
+          type.widen(bytes.span, into: &back)
+        }
+      }
+      try body(bytes.span, first, last)
+    }
+  }
+}
