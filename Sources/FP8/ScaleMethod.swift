@@ -1,0 +1,12 @@
+/// A named pair of choices; code sees the choices, never the name.
+package struct ScaleMethod: Equatable, Sendable {
+  package var name: String
+  package var weight: ScaleChoice
+  package var activation: ScaleChoice
+
+  package init(name: String, weight: ScaleChoice, activation: ScaleChoice) {
+    self.name = name
+    self.weight = weight
+    self.activation = activation
+  }
+}

@@ -1,0 +1,95 @@
+internal import CKernels
+
+/// Finds the scales with the least error by trying them on every element (inc-fp8.md section 4.7).
+///
+/// Blocks of the tensor are added in order; sums are binary64 in the order of the elements ([R-10]), so
+/// the answer does not depend on how the tensor is cut. Elements are finite.
+package struct ScaleSearch: Sendable {
+  package let layout: ChannelLayout
+  let encoding: FP8Format
+  let fullscale: Float
+  private let references: [Float]
+  /// Candidates per channel, and how many groups of the kernel's lanes they fill.
+  private let count: Int
+  let groups: Int
+  /// Both have `groups * FP8C_LANES` entries per channel, padded with ones.
+  let scales: [Float]
+  let factors: [Float]
+  let divides: Bool
+  var sums: [Double]
+
+  /// A search for one scale of a whole tensor among `candidates`.
+  package init(encoding: FP8Format, fullscale: Float, candidates: [Float]) {
+    self.init(
+      encoding: encoding, fullscale: fullscale, references: [1], multipliers: candidates,
+      layout: .tensor)
+  }
+
+  /// A search per channel among the multiples of `references`, the channels' maxabs scales.
+  package init(
+    encoding: FP8Format, fullscale: Float, references: [Float], multipliers: [Float],
+    layout: ChannelLayout
+  ) {
+    precondition(references.count == layout.channels, "one reference per channel")
+    precondition(encoding.represents(fullscale), "fullscale is a number of the encoding")
+    let lanes = Int(FP8C_LANES)
+    let groups = (multipliers.count + lanes - 1) / lanes
+    var scales: [Float] = []
+    scales.reserveCapacity(references.count * groups * lanes)
+    for reference in references {
+      scales += multipliers.map { reference * $0 }
+      scales += Array(repeating: 1, count: groups * lanes - multipliers.count)
+    }
+    self.layout = layout
+    self.encoding = encoding
+    self.fullscale = fullscale
+    self.references = references
+    self.groups = groups
+    self.scales = scales
+    count = multipliers.count
+    divides = !scales.allSatisfy { Quantizer.hasExactInverse($0) }
+    factors = divides ? scales : scales.map { 1 / $0 }
+    sums = Array(repeating: 0, count: scales.count)
+  }
+
+  /// Takes in a block whose first element is number `first` of the tensor.
+  package mutating func add(_ source: Span<UInt8>, of type: HighPrecision, first: Int = 0) {
+    Kernels.search(source, of: type, first: first, search: &self)
+  }
+
+  /// The candidate of the least error for the whole tensor; of equal errors the last.
+  ///
+  /// The error is the root of the sum of squares, rounded to `precision` before it is compared: the
+  /// rounding is what makes INC's ties. `nil` where no candidate has an error that is a number.
+  package func best(comparingIn precision: HighPrecision) -> Float? {
+    var best: (error: Float, scale: Float)?
+    for index in 0..<count {
+      let error = precision.round(sums[index].squareRoot())
+      if error <= best?.error ?? .infinity { best = (error, scales[index]) }
+    }
+    return best?.scale
+  }
+
+  /// Each channel's multiple of the least error; of equal errors the first.
+  ///
+  /// The error is the sum of squares, rounded to `precision`. A channel none of whose errors is
+  /// finite keeps its reference. No scale is below `ScaleRule.channelFloor` ([R-12]): a channel of
+  /// zeros would else get a scale without a float32 inverse.
+  package func bestPerChannel(comparingIn precision: HighPrecision) -> [Float] {
+    let stride = groups * Int(FP8C_LANES)
+    return (0..<layout.channels).map { channel in
+      var best: (error: Float, scale: Float)?
+      for index in channel * stride..<channel * stride + count {
+        let error = precision.round(sums[index])
+        if error < best?.error ?? .infinity { best = (error, scales[index]) }
+      }
+      return max(best?.scale ?? references[channel], ScaleRule.channelFloor)
+    }
+  }
+
+  /// The errors of the candidates of a channel, as sums of squares in the order of the candidates.
+  package func errors(ofChannel channel: Int = 0) -> [Double] {
+    let start = channel * groups * Int(FP8C_LANES)
+    return Array(sums[start..<start + count])
+  }
+}
