@@ -124,3 +124,16 @@ package enum ElementType: Int32, CaseIterable, Hashable, Sendable {
     }
   }
 }
+
+extension ElementType {
+  /// The four 8-bit floating-point types that carry values; the scale type `f8e8m0` is not one.
+  package var isFloat8: Bool {
+    switch self {
+    case .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz: true
+    case .float32, .uint8, .int8, .uint16, .int16, .int32, .int64, .string, .bool, .float16,
+      .float64, .uint32, .uint64, .complex64, .complex128, .bfloat16, .uint4, .int4, .float4e2m1,
+      .float8e8m0, .uint2, .int2:
+      false
+    }
+  }
+}

@@ -44,6 +44,11 @@ package struct Graph: Equatable, Sendable {
     id.index >= 0 && Int(id.index) < nodeTable.count && nodeTable[Int(id.index)] != nil
   }
 
+  /// True where the id names a value of this graph that was not removed.
+  package func contains(_ id: ValueID) -> Bool {
+    valueTable.indices.contains(Int(id.index)) && self[id].origin != .removed
+  }
+
   package func value(named name: String) -> ValueID? { identifiers[name] }
 
   /// Every value in the order it was added, those removed left out.

@@ -44,19 +44,24 @@ package struct Weight: Hashable, Sendable {
 
   /// The type of the tensor after the first `count` steps, the whole recipe by default.
   package func type(after count: Int? = nil) -> TensorType {
-    var type = stored
-    for step in recipe.prefix(count ?? recipe.count) {
-      switch step {
-      case .cast(let element): type.element = element
-      case .transpose(let permutation):
-        if let shape = type.shape, permutation.count == shape.count,
-          permutation.allSatisfy(shape.indices.contains)
-        {
-          type.shape = permutation.map { shape[$0] }
-        }
-      case .reshape(let sizes): type.shape = sizes.map(Dimension.size)
-      case .quantize(let quantization): type.element = quantization.element
+    recipe.prefix(count ?? recipe.count).reduce(stored) { $1.type(from: $0) }
+  }
+}
+
+extension Weight.Step {
+  /// The type that the step makes from another; a permutation that does not fit changes nothing.
+  package func type(from type: TensorType) -> TensorType {
+    var type = type
+    switch self {
+    case .cast(let element): type.element = element
+    case .transpose(let permutation):
+      if let shape = type.shape, permutation.count == shape.count,
+        permutation.allSatisfy(shape.indices.contains)
+      {
+        type.shape = permutation.map { shape[$0] }
       }
+    case .reshape(let sizes): type.shape = sizes.map(Dimension.size)
+    case .quantize(let quantization): type.element = quantization.element
     }
     return type
   }
