@@ -18,18 +18,13 @@ package struct Exporter {
   package private(set) var losses: [Weight: QuantizationLoss] = [:]
 
   /// Which weights go to a data file.
-  package struct Placement: Sendable {
-    /// Weights of at least this many bytes; `nil` keeps all inside the model.
-    package var threshold: Int64?
-    /// The data file's name, as the model spells it.
-    package var location: String
-
-    package init(threshold: Int64?, location: String) {
-      self.threshold = threshold
-      self.location = location
-    }
-
-    package static var inline: Placement { Placement(threshold: nil, location: "") }
+  package enum Placement: Sendable {
+    case inline
+    /// Weights of at least `threshold` bytes go to a file that the model spells `location`.
+    case dataFile(threshold: Int64, location: String)
+    /// Untouched weights stay in the source's files, which the model then refers to: `model` is the
+    /// model file's name.
+    case references(model: String)
   }
 
   enum Contents {
@@ -50,7 +45,9 @@ package struct Exporter {
   /// Writes the model; weights placed outside it follow with `writeData`.
   ///
   /// Every FP8 code that is written is checked against the target's range on the way.
-  package mutating func write(to output: inout OutputFile) throws(Diagnostic) {
+  package mutating func write<Sink: ByteSink & ~Copyable>(
+    to output: inout Sink
+  ) throws(Diagnostic) {
     let encoded = encode()
     guard encoded.length <= Int64(Int32.max) else { throw .modelTooLarge(encoded.length) }
     var position = 0
@@ -83,9 +80,11 @@ package struct Exporter {
     }
   }
 
-  private mutating func write(_ contents: Contents, to output: inout OutputFile) throws(Diagnostic) {
+  private mutating func write<Sink: ByteSink & ~Copyable>(
+    _ contents: Contents, to output: inout Sink
+  ) throws(Diagnostic) {
     switch contents {
-    case .bytes(let bytes): try output.write(bytes)
+    case .bytes(let bytes): try output.write(bytes[...])
     case .verbatim(let range):
       try store.withFile(of: range) { (file) throws(Diagnostic) in
         try output.copy(range.offset..<range.offset + range.length, of: file)
@@ -291,15 +290,11 @@ package struct Exporter {
       return proto
     }
     let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
-    if mayBeExternal, let threshold = placement.threshold, length >= max(threshold, 1) {
-      let aligned = (externalLength + Exporter.alignment - 1) / Exporter.alignment
-      let offset = aligned * Exporter.alignment
-      external.append((weight, offset))
-      externalLength = offset + length
+    if mayBeExternal, let place = externalPlace(of: weight, length: length) {
       proto.isExternal = true
       proto.externalData = [
-        StringPair(key: "location", value: placement.location),
-        StringPair(key: "offset", value: String(offset)),
+        StringPair(key: "location", value: place.location),
+        StringPair(key: "offset", value: String(place.offset)),
         StringPair(key: "length", value: String(length)),
       ]
       return proto
@@ -311,6 +306,27 @@ package struct Exporter {
       payloads.append(contents)
     }
     return proto
+  }
+
+  /// Where a weight lies outside the model, if it does.
+  private mutating func externalPlace(
+    of weight: Weight, length: Int64
+  ) -> (location: String, offset: Int64)? {
+    switch placement {
+    case .inline: return nil
+    case .dataFile(let threshold, let location):
+      guard length >= max(threshold, 1) else { return nil }
+      let aligned = (externalLength + Exporter.alignment - 1) / Exporter.alignment
+      let offset = aligned * Exporter.alignment
+      external.append((weight, offset))
+      externalLength = offset + length
+      return (location, offset)
+    case .references(let model):
+      guard weight.isVerbatim, case .range(let range) = weight.source, range.encoding == .raw else {
+        return nil
+      }
+      return (range.file ?? model, range.offset)
+    }
   }
 
   /// What goes into which data field; an untouched weight keeps its encoding and its bytes.

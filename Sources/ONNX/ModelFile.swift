@@ -10,6 +10,8 @@ package struct ModelFile: ~Copyable {
   package let graphHeader: GraphProto
   package let payloads: [Payload]
   private let skeleton: [UInt8]
+  /// The model's and the graph's own fields, as they were scanned.
+  private let encodedHeader: [UInt8]
   private let entries: [Scanner.Entry]
 
   /// Scans the file; errors name it.
@@ -26,6 +28,7 @@ package struct ModelFile: ~Copyable {
     graphHeader = structure.graphHeader
     payloads = structure.payloads
     skeleton = structure.skeleton
+    encodedHeader = structure.encodedHeader
     entries = structure.entries
   }
 
@@ -35,6 +38,7 @@ package struct ModelFile: ~Copyable {
     let graphHeader: GraphProto
     let payloads: [Payload]
     let skeleton: [UInt8]
+    let encodedHeader: [UInt8]
     let entries: [Scanner.Entry]
 
     init(of file: borrowing InputFile) throws(Diagnostic) {
@@ -45,6 +49,7 @@ package struct ModelFile: ~Copyable {
       graphHeader = try scanner.graphHeader.graphHeader()
       payloads = scanner.payloads
       skeleton = scanner.skeleton
+      encodedHeader = scanner.modelHeader + scanner.graphHeader
       entries = scanner.entries
     }
   }
@@ -109,5 +114,19 @@ package struct ModelFile: ~Copyable {
         throw error.inFile(file.path)
       }
     }
+  }
+}
+
+extension ModelFile {
+  /// The SHA-256 of the model's structure: everything but the elements of tensors, whose lengths
+  /// count.
+  package func structureDigest() throws(Diagnostic) -> String {
+    var digest = try SHA256()
+    try digest.update(encodedHeader.span)
+    try digest.update(skeleton.span)
+    var lengths: [UInt8] = []
+    for payload in payloads { lengths.append(varint: UInt64(payload.length)) }
+    try digest.update(lengths.span)
+    return try digest.finish()
   }
 }

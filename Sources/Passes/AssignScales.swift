@@ -1,6 +1,7 @@
 internal import FP8
 package import IR
 package import Support
+internal import Targets
 
 /// Gives every quantized port the scale that its measured range asks for.
 ///
@@ -26,7 +27,7 @@ package struct AssignScales: Pass {
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     for index in model.graph.modules.indices {
       let module = model.graph.modules[index]
-      guard context.target.format(for: module.kind) != nil else { continue }
+      guard context.settings.target.kernel(for: module.kind) != nil else { continue }
       var ports = module.ports
       for position in ports.indices {
         guard let scale = try scale(of: ports[position], module, model.graph, &context) else {
@@ -42,7 +43,7 @@ package struct AssignScales: Pass {
   private func scale(
     of port: Port, _ module: QuantizedModule, _ graph: Graph, _ context: inout PassContext
   ) throws(Diagnostic) -> Scale? {
-    let method = context.method(for: module)
+    let method = context.settings.method
     switch port.role {
     case .unquantized: return nil
     case .output:
@@ -51,7 +52,7 @@ package struct AssignScales: Pass {
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
-      if let searched = context.searchedScales[port.value] { return searched }
+      if let searched = context.settings.searchedScales[port.value] { return searched }
       guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {
         return try perTensor(port, module, method.weight, &context)
       }
@@ -62,7 +63,7 @@ package struct AssignScales: Pass {
   private func perTensor(
     _ port: Port, _ module: QuantizedModule, _ choice: ScaleChoice, _ context: inout PassContext
   ) throws(Diagnostic) -> Scale {
-    let rule = try context.rule(choice)
+    let rule = try context.settings.rule(choice)
     guard let maxAbs = choice.value == .fixed ? 0 : port.maxAbs?.reduce(0, Swift.max) else {
       throw .unmeasuredPort(port.name, of: module.path)
     }
@@ -78,7 +79,7 @@ package struct AssignScales: Pass {
     _ port: Port, _ axis: Int, _ module: QuantizedModule, _ choice: ScaleChoice, _ graph: Graph,
     _ context: inout PassContext
   ) throws(Diagnostic) -> Scale {
-    let rule = try context.rule(choice)
+    let rule = try context.settings.rule(choice)
     let size = graph[port.value].type?.tensor?.sizes.map { Int($0[axis]) } ?? 0
     if choice.value == .fixed {
       return .perTensor(rule.scale(forMaxAbs: 0).value ?? 1)

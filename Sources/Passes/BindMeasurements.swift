@@ -1,3 +1,4 @@
+internal import FP8
 package import IR
 package import Support
 
@@ -25,9 +26,9 @@ package struct BindMeasurements: Pass {
     var missing: [String] = []
     for index in model.graph.modules.indices {
       let module = model.graph.modules[index]
-      let method = context.method(for: module)
+      let method = context.settings.method
       guard method.activation.value != .fixed || method.weight.value != .fixed else { continue }
-      let record = context.ranges[module.path]
+      let record = context.settings.ranges[module.path]
       var ports = module.ports
       var isComplete = true
       for position in ports.indices {
@@ -40,7 +41,7 @@ package struct BindMeasurements: Pass {
             isComplete = false
           }
         case .weight:
-          if let statistics = context.weightRanges[ports[position].value] {
+          if let statistics = context.settings.weightRanges[ports[position].value] {
             ports[position].maxAbs = statistics
           }
         case .unquantized: continue
@@ -53,8 +54,8 @@ package struct BindMeasurements: Pass {
       }
     }
     guard !missing.isEmpty else { return }
-    guard context.ignoresUnmeasured else {
-      throw .unmeasured(missing, measured: context.measuredPaths)
+    guard context.settings.ignoresUnmeasured else {
+      throw .unmeasured(missing, measured: context.settings.measuredPaths)
     }
     for path in missing { context.remark(.leftUnmeasured(path)) }
     model.graph.removeModules { missing.contains($0.path) }

@@ -1,6 +1,7 @@
-internal import FP8
+package import FP8
 package import IR
 package import Support
+internal import Targets
 
 /// Moves operators that are not FP8 to the high precision type, and leaves in place what belongs there.
 ///
@@ -34,7 +35,7 @@ package struct ConvertPrecision: Pass {
   package init(hp: HighPrecision?) { self.hp = hp }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    let target = (hp ?? context.hp).element
+    let target = (hp ?? context.settings.hp).element
     var conversion = PrecisionConversion(model: model, target: target, context: context)
     conversion.run()
     model.graph = conversion.graph
@@ -50,7 +51,7 @@ private struct PrecisionConversion {
   private(set) var castCount = 0
 
   private let target: ElementType
-  private let opset: Int
+  private let opset: Int64
   private let context: PassContext
   private let targetDomain: String
   /// The type a value had before the pass, where that is a high precision type.
@@ -67,8 +68,8 @@ private struct PrecisionConversion {
     graph = model.graph
     self.target = target
     self.context = context
-    opset = Int(model.opset ?? context.emittedOpset)
-    targetDomain = context.target.domain
+    opset = model.opset ?? context.settings.emittedOpset(from: 0)
+    targetDomain = context.settings.target.domain
   }
 
   mutating func run() {
@@ -85,7 +86,7 @@ private struct PrecisionConversion {
 
   private mutating func convert(_ id: NodeID) {
     let node = graph[id]
-    if node.domain == targetDomain, context.target.isOperator(node.op) {
+    if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil {
       convertTargetOperator(id, node)
       return
     }
@@ -137,26 +138,26 @@ private struct PrecisionConversion {
   }
 
   private func plan(for node: Node) -> Plan? {
-    guard let signature = context.operators.signature(domain: "", op: node.op, opset: opset) else {
-      return nil
-    }
+    guard
+      let signature = context.settings.operators.find(
+        domain: "", op: node.op, opset: opset)
+    else { return nil }
     var variables: Set<String> = []
     var plan = Plan(
       inputs: Array(repeating: false, count: node.inputs.count),
       outputs: Array(repeating: false, count: node.outputs.count))
     for (position, input) in node.inputs.enumerated() {
       guard let input, before[input] != nil else { continue }
-      guard let formal = signature.input(at: position) else { return nil }
-      guard let variable = formal.variable else { continue }
-      guard signature.allows(variable, target) else { return nil }
+      guard let formal = signature.input(position) else { return nil }
+      guard case .variable(let variable) = formal.type else { continue }
+      guard signature.accepts(target, atInput: position) else { return nil }
       variables.insert(variable)
       plan.inputs[position] = true
     }
     for (position, output) in node.outputs.enumerated() {
       guard let output, before[output] != nil else { continue }
-      guard let formal = signature.output(at: position), let variable = formal.variable else {
-        continue
-      }
+      guard let formal = signature.output(position), case .variable(let variable) = formal.type
+      else { continue }
       plan.outputs[position] = variables.contains(variable)
     }
     return variables.isEmpty ? nil : plan

@@ -1,6 +1,7 @@
 internal import FP8
 internal import IR
 internal import Support
+internal import Targets
 
 extension FP8Operands {
   /// Replaces a module's operator by the target's; gives the operators that were used.
@@ -10,7 +11,7 @@ extension FP8Operands {
     switch module.kind {
     case "linear", "matmul": return try lowerProduct(module, node)
     case "conv2d": return try lowerConvolution(module, node)
-    default: throw .noKernel(module.kind, target: context.target.name)
+    default: throw .noKernel(module.kind, target: context.settings.target.name)
     }
   }
 
@@ -51,7 +52,7 @@ extension FP8Operands {
         let vector = perChannelFactor(
           numbers, name: graph[value].name,
           shape: isColumns ? [Int64(numbers.count)] : [Int64(numbers.count), 1])
-        if isColumns, context.target.kernel(for: module.kind)?.perChannelWeights ?? false {
+        if isColumns, context.settings.target.kernel(for: module.kind)?.perChannelWeights ?? false {
           factors.append(vector)
         } else {
           factors.append(graph.sharedScalar("fp8c.mul.1.0", 1))
@@ -72,7 +73,7 @@ extension FP8Operands {
     let name = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
     let type = node.outputs.first.flatMap { $0 }.flatMap { graph[$0].type }
     var product = Node(
-      op: TargetOperator.fp8MatMul.rawValue, domain: context.target.domain, inputs: inputs,
+      op: TargetOperator.fp8MatMul.rawValue, domain: context.settings.target.domain, inputs: inputs,
       outputs: [], attributes: [Attribute("out_dtype", .int(Int64(element.rawValue)))],
       origin: node.origin)
     var steps: [(op: String, operand: ValueID)] = []
@@ -159,7 +160,7 @@ extension FP8Operands {
     var bias = node.input(2)
     if let value = bias, element != .float32 { bias = cast(value, to: .float32, before: id) }
     let op = Node(
-      name: node.name, op: TargetOperator.fp8Conv.rawValue, domain: context.target.domain,
+      name: node.name, op: TargetOperator.fp8Conv.rawValue, domain: context.settings.target.domain,
       inputs: [], outputs: [], attributes: attributes, annotations: node.annotations,
       origin: node.origin)
     switch weightScale {

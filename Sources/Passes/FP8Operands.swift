@@ -1,6 +1,7 @@
 internal import FP8
 internal import IR
 internal import Support
+internal import Targets
 
 /// The operands of lowered modules: quantized once, shared by whoever reads them alike.
 struct FP8Operands {
@@ -31,7 +32,7 @@ struct FP8Operands {
     self.context = context
   }
 
-  var limits: FormatLimits { context.limits }
+  var limits: FormatLimits { context.settings.limits }
 
   mutating func markLowered() { loweredCount += 1 }
 
@@ -57,7 +58,7 @@ struct FP8Operands {
       .quantize(
         Quantization(
           element: limits.encoding.element, scale: placed, fullscale: limits.fullscale,
-          via: context.weightsVia?.element)))
+          via: context.settings.weightsVia?.element)))
     let id = graph.addWeight(
       graph.freshName("\(graph[port.value].name).fp8"), weight,
       annotations: graph[port.value].annotations)
@@ -74,17 +75,15 @@ struct FP8Operands {
         let copy = copies[original]?.first
       else { continue }
       let name = graph[original].name
+      let placed = graph[copy].weight?.quantization?.scale
       for index in graph.modules.indices {
         graph.updateModule(at: index) { module in
           for position in module.ports.indices where module.ports[position].value == original {
             module.ports[position].value = copy
-            if case .perChannel(_, let axis)? = module.ports[position].scale,
-              let placed = graph[copy].weight?.quantization?.scale.axis, placed != axis,
-              let values = module.ports[position].scale?.values
-            {
-              module.ports[position].scale = .perChannel(values, axis: placed)
-              module.ports[position].channelAxis = placed
-            }
+            // A transposed copy has its channels along another axis.
+            guard module.ports[position].scale?.axis != nil, let placed else { continue }
+            module.ports[position].scale = placed
+            module.ports[position].channelAxis = placed.axis
           }
         }
       }
@@ -111,7 +110,7 @@ struct FP8Operands {
     }
     let codes = graph.addNode(
       Node(
-        op: TargetOperator.castToFp8.rawValue, domain: context.target.domain,
+        op: TargetOperator.castToFp8.rawValue, domain: context.settings.target.domain,
         inputs: [source, inverse], outputs: [],
         attributes: [
           Attribute("saturate_at", .float(limits.fullscale)),

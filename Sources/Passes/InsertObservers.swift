@@ -1,5 +1,6 @@
 package import IR
 package import Support
+internal import Targets
 
 /// Adds graph outputs that report what every quantized port sees.
 ///
@@ -65,7 +66,7 @@ package struct InsertObservers: Pass {
   ) -> Bool {
     switch port.role {
     case .activation: true
-    case .output: context.measuresOutputs || context.modules.alwaysMeasuresOutput(of: module.kind)
+    case .output: context.settings.measuresOutputs || context.settings.modules.alwaysMeasuresOutput(of: module.kind)
     case .weight, .unquantized: false
     }
   }

@@ -1,6 +1,7 @@
 internal import FP8
 package import IR
 package import Support
+internal import Targets
 
 /// Replaces modules by FP8 operators, and their weights by FP8 codes.
 ///
@@ -40,7 +41,7 @@ package struct LowerToFP8: Pass {
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     guard !model.graph.modules.isEmpty else { return }
-    let form = form ?? context.form
+    let form = form ?? context.settings.form
     var operands = FP8Operands(graph: model.graph, context: context)
     var used: Set<TargetOperator> = []
     for index in model.graph.modules.indices where operands.graph.modules[index].isScaled {
@@ -53,10 +54,10 @@ package struct LowerToFP8: Pass {
     model.graph = operands.graph
     context.count("lowered", by: operands.loweredCount)
     guard !used.isEmpty else { return }
-    let opset = model.opset ?? context.emittedOpset
-    model.opsets.set(context.target.domain, to: 1)
+    let opset = model.opset ?? context.settings.emittedOpset(from: 0)
+    model.opsets.set(context.settings.target.domain, to: 1)
     for op in TargetOperator.allCases where used.contains(op) {
-      let function = op.definition(domain: context.target.domain, opset: opset)
+      let function = op.definition(domain: context.settings.target.domain, opset: opset)
       if model.function(function.key) == nil { model.functions.append(function) }
     }
   }

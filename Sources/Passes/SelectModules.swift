@@ -1,5 +1,6 @@
 package import IR
 package import Support
+internal import Targets
 
 /// Finds the parts of the graph that run in FP8 and annotates them.
 ///
@@ -103,7 +104,7 @@ private struct ModuleFinder {
       note(module, node, reason)
       return
     }
-    if let reason = context.selection.reason(against: module.type, path: module.path) {
+    if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
       note(module, node, reason)
       return
     }
@@ -145,11 +146,11 @@ private struct ModuleFinder {
       case nil: ""
       }
     let module = identity(node, scope, kind: "matmul", suffix: isNamed ? "" : suffix, index: index)
-    guard side != nil || isNamed || context.selection.names(module.path) else {
+    guard side != nil || isNamed || context.settings.selection.names(module.path) else {
       note(module, node, "no softmax beside it and no scope of a matmul")
       return
     }
-    if let reason = context.selection.reason(against: module.type, path: module.path) {
+    if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
       note(module, node, reason)
       return
     }
@@ -219,7 +220,7 @@ private struct ModuleFinder {
   }
 
   private func hasMatmulName(_ scope: ModuleScope) -> Bool {
-    if let type = scope.type, context.modules.kind(of: type) == "matmul" { return true }
+    if let type = scope.type, context.settings.modules.kind(of: type) == "matmul" { return true }
     let last = scope.path.split(separator: ".").last.map(String.init) ?? ""
     return last == "matmul" || last == "bmm" || last == "qk" || last == "av"
       || last.hasPrefix("matmul_")
@@ -245,7 +246,7 @@ private struct ModuleFinder {
       note(module, node, reason)
       return
     }
-    if let reason = context.selection.reason(against: module.type, path: module.path) {
+    if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
       note(module, node, reason)
       return
     }
@@ -276,7 +277,7 @@ private struct ModuleFinder {
   }
 
   private func isClass(_ type: String, of kind: String) -> Bool {
-    context.modules.kind(of: type) == kind
+    context.settings.modules.kind(of: type) == kind
   }
 
   private mutating func nextIndex(of op: String) -> Int {
@@ -303,7 +304,7 @@ private struct ModuleFinder {
     var full = path ?? "\(node.op)_\(index)"
     if !suffix.isEmpty { full += ".\(suffix)" }
     return Identity(
-      kind: kind, type: type ?? context.modules.defaultType(of: kind), path: full,
+      kind: kind, type: type ?? context.settings.modules.defaultType(of: kind), path: full,
       evidence: evidence)
   }
 

@@ -9,8 +9,8 @@ extension WeightStore {
   /// Gives what a quantized weight lost against the values that it was made from; it is gathered in
   /// the same read, so the bytes are read once.
   @discardableResult
-  package func write(
-    _ weight: Weight, to output: inout OutputFile
+  package func write<Sink: ByteSink & ~Copyable>(
+    _ weight: Weight, to output: inout Sink
   ) throws(Diagnostic) -> QuantizationLoss? {
     guard let quantization = weight.quantization else {
       try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
@@ -42,10 +42,15 @@ extension WeightStore {
   }
 
   /// The largest magnitude of the weight as the graph reads it, of each channel of `axis` if given.
-  package func ranges(of weight: Weight, axis: Int?) throws(Diagnostic) -> RangeAccumulator {
+  ///
+  /// A search that needs no range beforehand is fed in the same read.
+  package func ranges(
+    of weight: Weight, axis: Int?, feeding search: inout ScaleSearch?
+  ) throws(Diagnostic) -> RangeAccumulator {
     var ranges = RangeAccumulator(layout: try layout(of: weight, axis: axis))
     try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
       ranges.add(block, of: type, first: first)
+      search?.add(block, of: type, first: first)
     }
     return ranges
   }

@@ -16,7 +16,7 @@ struct Compile: ParsableCommand {
     options.mode = mode?.value
     let chosen = options
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: chosen, console: console).compile()
+      try Compiler(options: chosen, console: console).compile()
     }
   }
 }
@@ -46,7 +46,7 @@ struct Measure: ParsableCommand {
 
   func run() throws {
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: shared.options(model: model), console: console).measure()
+      try Compiler(options: shared.options(model: model), console: console).measure()
     }
   }
 }
@@ -61,7 +61,7 @@ struct Quantize: ParsableCommand {
 
   func run() throws {
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: shared.options(model: model, output: output), console: console)
+      try Compiler(options: shared.options(model: model, output: output), console: console)
         .quantize()
     }
   }
@@ -77,7 +77,7 @@ struct Scales: ParsableCommand {
 
   func run() throws {
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: shared.options(model: measurement, output: output), console: console)
+      try Compiler(options: shared.options(model: measurement, output: output), console: console)
         .scales()
     }
   }
@@ -92,7 +92,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: shared.options(model: model), console: console).inspect()
+      try Compiler(options: shared.options(model: model), console: console).inspect()
     }
   }
 }
@@ -109,7 +109,7 @@ struct Opt: ParsableCommand {
 
   func run() throws {
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Driver(options: shared.options(model: input, output: output), console: console)
+      try Compiler(options: shared.options(model: input, output: output), console: console)
         .opt(passes: passes)
     }
   }
@@ -125,7 +125,7 @@ struct Print: ParsableCommand {
     try perform { console throws(Diagnostic) in
       var options = Options()
       options.model = model
-      return try Driver(options: options, console: console).printModel()
+      return try Compiler(options: options, console: console).printModel()
     }
   }
 }
@@ -147,7 +147,7 @@ struct Verify: ParsableCommand {
       var options = Options()
       options.model = model
       options.onnxruntime = onnxruntime
-      return try Driver(options: options, console: console).verify(
+      return try Compiler(options: options, console: console).verify(
         quantized: quantized, inputs: inputs, labels: labels, minimum: minSqnr)
     }
   }
@@ -161,7 +161,7 @@ struct Targets: ParsableCommand {
 
   func run() throws {
     try perform { console throws(Diagnostic) in
-      try Driver(options: Options(), console: console).targets(name)
+      try Compiler(options: Options(), console: console).targets(name)
     }
   }
 }

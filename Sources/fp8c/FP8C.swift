@@ -8,7 +8,7 @@ struct FP8C: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fp8c",
     abstract: "Compiles an ONNX model into an FP8 model for Intel Gaudi2.",
-    version: Driver.version,
+    version: Compiler.version,
     subcommands: [
       Compile.self, Measure.self, Quantize.self, Scales.self, Inspect.self, Opt.self, Print.self,
       Verify.self, Targets.self,

@@ -1,0 +1,266 @@
+internal import Backend
+internal import FP8
+internal import IR
+internal import Measurements
+internal import Passes
+package import Support
+internal import Weights
+
+extension Compiler {
+  /// The passes up to the point where the statistics of weights are needed, and those behind it.
+  private static let front = "canonicalize, raise-opset, select-modules"
+  private static let back =
+    "bind-measurements, assign-scales, lower-to-fp8, convert-precision"
+
+  /// `fp8c quantize`: reads the measurements and writes the FP8 model with its tables.
+  package func quantize() throws(Diagnostic) -> ExitStatus {
+    let (configuration, file) = try options.configuration(environment: environment)
+    return try quantize(configuration, configurationFile: file, measuredFrom: [])
+  }
+
+  /// `measuredFrom` names the calibration files where the measurement was made from them just now.
+  func quantize(
+    _ configuration: Configuration, configurationFile: String?, measuredFrom: [String]
+  ) throws(Diagnostic) -> ExitStatus {
+    guard let output = options.output else { throw .noOutput() }
+    var dependencies = Dependencies(target: output)
+    var context = PassContext(try settings(configuration))
+    var (model, given) = try load(options.model)
+    guard let store = given else { throw .needsWeights(options.model) }
+    given = nil
+    dependencies.add(store.paths)
+    dependencies.add([configurationFile].compactMap { $0 })
+    if configuration.target.hasSuffix(".json") { dependencies.add([configuration.target]) }
+    let structure = try store.model.structureDigest()
+    try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
+    explain(model, context)
+    if model.graph.modules.isEmpty { context.warn(.noModules()) }
+
+    let files = MeasurementFiles(
+      prefix: configuration.dumpStatsPath, observer: configuration.observer)
+    let method = context.settings.method
+    let needsRanges = method.activation.value != .fixed || method.weight.value != .fixed
+    var measurement: Measurement?
+    var measurementDigest: String?
+    if needsRanges, !model.graph.modules.isEmpty {
+      let bytes = try InputFile.contents(of: files.json, limit: Measurement.sizeLimit)
+      let read = try Measurement(json: bytes, file: files.json)
+      measurementDigest = try SHA256.hex(of: bytes)
+      bind(read, to: &context, model)
+      measurement = read
+      dependencies.add(measuredFrom.isEmpty ? [files.json] : measuredFrom)
+    }
+    try gatherWeightStatistics(of: model, store, &context)
+    try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
+    try OutputCheck(context.settings.limits).check(model)
+
+    let exporter = try writeModel(model, store, to: output) { exporter throws(Diagnostic) in
+      let header = ScaleTable.Header(
+        toolVersion: Compiler.version, modelDigest: structure,
+        configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
+        measurementDigest: measurementDigest, target: context.settings.target.name,
+        method: method.name, form: context.settings.form.rawValue)
+      let table = ScaleTable(
+        header, graph: model.graph, losses: exporter.losses, limits: context.settings.limits)
+      try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
+      if let measurement {
+        try writeScaleFile(measurement, model, context, to: files)
+      }
+      if let path = options.ir { try write(model.text, to: path) }
+      if let path = options.depfile { try write(dependencies.text, to: path) }
+    }
+    report(context)
+    if !console.isQuiet {
+      summarize(model, exporter.losses, context, output)
+    }
+    return .done
+  }
+
+  /// `OUT` with `.scales.json` for `.onnx`.
+  func scaleTablePath(_ output: String) -> String {
+    if let path = options.scales { return path }
+    let stem = output.hasSuffix(".onnx") ? String(output.dropLast(5)) : output
+    return "\(stem).scales.json"
+  }
+
+  // MARK: Ranges
+
+  /// Gives the passes the measured ranges by the names of ports.
+  private func bind(_ measurement: Measurement, to context: inout PassContext, _ model: Model) {
+    var records: [String: MeasuredNode] = [:]
+    for node in measurement.nodes { records[node.name] = node }
+    context.settings.measuredPaths = measurement.nodes.map(\.name)
+    for module in model.graph.modules {
+      guard let record = records[module.path],
+        let kind = context.settings.modules.kind(named: module.kind)
+      else { continue }
+      var ranges: [String: [Float]] = [:]
+      for (port, table) in zip(kind.ports(measuredIn: .inputs), record.inputs) {
+        ranges[port.name] = table.rows.flatMap { $0 }
+      }
+      for (port, table) in zip(kind.ports(measuredIn: .outputs), record.outputs) {
+        ranges[port.name] = table.rows.flatMap { $0 }
+      }
+      context.settings.ranges[module.path] = ranges
+    }
+  }
+
+  /// Reads every weight once, for its range and, where the method searches, for its best scale.
+  private func gatherWeightStatistics(
+    of model: Model, _ store: WeightStore, _ context: inout PassContext
+  ) throws(Diagnostic) {
+    let choice = context.settings.method.weight
+    let rule = try context.settings.rule(choice)
+    for module in model.graph.modules {
+      for port in module.ports where port.role == .weight {
+        guard let weight = model.graph[port.value].weight,
+          context.settings.weightRanges[port.value] == nil
+        else { continue }
+        let name = model.graph[port.value].name
+        let axis = choice.granularity == .perChannel ? port.channelAxis : nil
+        var search: ScaleSearch?
+        if choice.value == .search, axis == nil {
+          search = ScaleSearch(
+            encoding: context.settings.limits.encoding,
+            fullscale: context.settings.limits.fullscale, candidates: rule.tensorCandidates)
+        }
+        let ranges = try store.ranges(of: weight, axis: axis, feeding: &search)
+        if ranges.nonFiniteCount > 0 {
+          guard options.allowsNonFinite else {
+            throw .weightNotFinite(
+              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0)
+          }
+          context.warn(
+            .weightNotFinite(
+              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0))
+        }
+        context.settings.weightRanges[port.value] = ranges.maxAbs
+        if let found = search?.best(comparingIn: context.settings.hp) {
+          context.settings.searchedScales[port.value] = .perTensor(found)
+        } else if choice.value == .search, let axis {
+          context.settings.searchedScales[port.value] = .perChannel(
+            try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
+        }
+      }
+    }
+  }
+
+  /// The multiples of each channel's own scale with the least error; reads the weight once more.
+  private func searchChannels(
+    _ weight: Weight, _ axis: Int, _ ranges: RangeAccumulator, _ rule: ScaleRule,
+    _ store: WeightStore, _ context: PassContext
+  ) throws(Diagnostic) -> [Float] {
+    let precision = HighPrecision(weight.type().element) ?? .fp32
+    let references = ranges.maxAbs.map {
+      rule.channelScale(forMaxAbs: $0, in: precision).value ?? 1
+    }
+    var search = ScaleSearch(
+      encoding: context.settings.limits.encoding, fullscale: context.settings.limits.fullscale,
+      references: references, multipliers: rule.channelMultipliers,
+      layout: try store.layout(of: weight, axis: axis))
+    try store.feed(weight, to: &search)
+    return search.bestPerChannel(comparingIn: context.settings.hp)
+  }
+
+  // MARK: Writing
+
+  /// Writes data file and model; `beforeModel` runs when all bytes are written and nothing is renamed,
+  /// so that the model appears last.
+  private func writeModel(
+    _ model: Model, _ store: WeightStore, to output: String,
+    beforeModel: (Exporter) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Exporter {
+    let dataPath = "\(output).data"
+    var exporter = Exporter(model, store, placement: placement(model, dataPath))
+    var file = try OutputFile(path: output)
+    try exporter.write(to: &file)
+    if exporter.hasData {
+      var data = try OutputFile(path: dataPath)
+      try exporter.writeData(to: &data)
+      try data.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
+    }
+    try beforeModel(exporter)
+    try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
+    return exporter
+  }
+
+  /// Weights above this many bytes together leave the model unless the user says otherwise.
+  private static let inlineLimit: Int64 = 1 << 30
+
+  private func placement(_ model: Model, _ dataPath: String) -> Exporter.Placement {
+    let location = dataPath.split(separator: "/").last.map(String.init) ?? dataPath
+    let outside = Exporter.Placement.dataFile(
+      threshold: options.externalDataThreshold, location: location)
+    switch options.externalData {
+    case .never: return .inline
+    case .always: return outside
+    case .auto:
+      var total: Int64 = 0
+      for id in model.graph.weights {
+        guard let type = model.graph[id].type?.tensor, let count = type.elementCount,
+          let bytes = type.element.byteCount(of: count)
+        else { continue }
+        total += Int64(bytes)
+      }
+      return total > Compiler.inlineLimit ? outside : .inline
+    }
+  }
+
+  /// INC's scale file beside the measurement, for the modules of this model.
+  private func writeScaleFile(
+    _ measurement: Measurement, _ model: Model, _ context: PassContext,
+    to files: MeasurementFiles
+  ) throws(Diagnostic) {
+    var kinds: [String: RecordKind] = [:]
+    var weights: [String: RecordedScale] = [:]
+    for module in model.graph.modules {
+      kinds[module.path] = module.kind == "conv2d" ? .linear : RecordKind(rawValue: module.kind)
+      guard let port = module.port("weight"), let scale = port.scale else { continue }
+      switch scale {
+      case .perTensor(let value):
+        weights[module.path] =
+          context.settings.method.weight.value == .search ? .list([value]) : .scalar(value)
+      case .perChannel(let values, _):
+        let count = model.graph[port.value].type?.tensor?.elementCount ?? 0
+        weights[module.path] = .channels(values, inputs: count / max(values.count, 1))
+      }
+    }
+    var taken = measurement
+    taken.nodes = measurement.nodes.filter { kinds[$0.name] != nil }
+    let recorder = try ScaleRecorder(
+      method: context.settings.method, limits: context.settings.limits,
+      arithmetic: context.settings.arithmetic, precision: context.settings.hp,
+      allowsNonFinite: options.allowsNonFinite)
+    let scales = try recorder.scales(of: taken, kinds: kinds, weights: weights)
+    try write(scales.file.text, to: files.scales(method: context.settings.method.name))
+  }
+
+  /// A few lines on what was done.
+  private func summarize(
+    _ model: Model, _ losses: [Weight: QuantizationLoss], _ context: PassContext, _ output: String
+  ) {
+    var worst = 0.0
+    var elements = 0
+    for module in model.graph.modules {
+      for port in module.ports where port.role == .weight {
+        guard let weight = model.graph[port.value].weight, let loss = losses[weight] else {
+          continue
+        }
+        elements += loss.elements
+        worst = max(worst, Double(loss.clipped) / Double(max(loss.elements, 1)))
+      }
+    }
+    console.note(
+      "\(output): \(model.graph.modules.count) modules in FP8, \(context.left.count) left, "
+        + "\(elements) weight elements as codes, worst clipped fraction \(worst)")
+  }
+}
+
+extension Configuration {
+  /// What decides the output, without the places of files.
+  fileprivate var digestText: String {
+    var copy = self
+    copy.dumpStatsPath = ""
+    return copy.json.text(indent: nil)
+  }
+}

@@ -1,0 +1,138 @@
+internal import Backend
+internal import FP8
+internal import Frontend
+internal import Glibc
+internal import IR
+package import Support
+internal import Passes
+internal import Targets
+internal import Weights
+
+/// Options in, files out: opens what a command needs, runs the passes, writes the results.
+package struct Compiler {
+  package static let version = "0.1.0"
+
+  let options: Options
+  let console: Console
+  /// Every file that was read, for the dependency file.
+  let environment: @Sendable (String) -> String?
+
+  package init(options: Options, console: Console) {
+    self.options = options
+    self.console = Console(isQuiet: console.isQuiet, progress: options.progress)
+    environment = { name in
+      guard let value = unsafe getenv(name) else { return nil }
+      return unsafe String(cString: value)
+    }
+    Interrupts.install()
+  }
+
+  /// The configuration with the tables that it names.
+  func settings(_ configuration: Configuration) throws(Diagnostic) -> PassSettings {
+    var settings = try PassSettings()
+    settings.target = try Target.load(configuration.target)
+    settings.limits = try settings.target.limits(of: configuration.format)
+    settings.hp = configuration.hp
+    settings.arithmetic =
+      options.arithmetic ?? ScaleArithmetic.standard(for: configuration.hp)
+    let methods = try MethodTable.embedded()
+    if methods.isDynamic(configuration.scaleMethod) {
+      throw .dynamicMethod(configuration.scaleMethod)
+    }
+    settings.method = try methods.method(configuration.scaleMethod)
+    settings.form = configuration.usesQDQ ? .qdq : .target
+    settings.weightsVia = options.weightsViaHP ? configuration.hp : nil
+    settings.ignoresUnmeasured = configuration.ignoresUnmeasured
+    settings.measuresOutputs = configuration.measuresOutputs
+    settings.selection.allowedNames = try patterns(configuration.allowedNames)
+    settings.selection.blockedNames = try patterns(configuration.blockedNames)
+    settings.selection.allowedTypes = try types(configuration.allowedTypes, settings.modules)
+    settings.selection.blockedTypes = try types(configuration.blockedTypes, settings.modules)
+    return settings
+  }
+
+  private func patterns(_ sources: [String]) throws(Diagnostic) -> [PathPattern] {
+    try sources.map { (source) throws(Diagnostic) in try PathPattern(source) }
+  }
+
+  private func types(_ names: [String], _ table: ModuleTable) throws(Diagnostic) -> [String] {
+    try names.map { (name) throws(Diagnostic) in try table.requireType(name).name }
+  }
+
+  /// Reads a model, binary or textual; textual IR has no weights to read.
+  func load(_ path: String) throws(Diagnostic) -> (model: Model, store: WeightStore?) {
+    guard path.hasSuffix(".ir") else {
+      let (model, store) = try Importer.load(path)
+      return (model, store)
+    }
+    let bytes = try InputFile.contents(of: path, limit: Compiler.textLimit)
+    return (try Model(parsing: bytes, file: path), nil)
+  }
+
+  /// The most bytes of textual IR that are read.
+  private static let textLimit: Int64 = 1 << 28
+
+  /// Runs a pipeline, printing graphs where asked; a broken invariant leaves a reproducer.
+  func run(
+    _ pipeline: Pipeline, on model: inout Model, in context: inout PassContext
+  ) throws(Diagnostic) {
+    do throws(Diagnostic) {
+      try pipeline.run(
+        on: &model, in: &context,
+        before: { step, model in show(model, step.name, options.printBefore, "before") },
+        after: { step, model in show(model, step.name, options.printAfter, "after") })
+    } catch {
+      guard error.status == .internalError, let reproducer = context.reproducer else { throw error }
+      throw try withReproducer(error, reproducer)
+    }
+  }
+
+  private func show(_ model: Model, _ pass: String, _ wanted: [String], _ word: String) {
+    guard wanted.contains(pass) || wanted.contains("all") else { return }
+    console.note("// \(word) \(pass)")
+    for line in model.text.split(separator: "\n", omittingEmptySubsequences: false) {
+      console.note(String(line))
+    }
+  }
+
+  /// Writes the model before the pass that broke beside the output, without weights.
+  private func withReproducer(
+    _ error: Diagnostic, _ reproducer: Reproducer
+  ) throws(Diagnostic) -> Diagnostic {
+    var error = error
+    let path = "\(options.output ?? "fp8c").reproducer.ir"
+    do throws(Diagnostic) {
+      var file = try OutputFile(path: path)
+      try file.write(reproducer.text)
+      try file.commit(sync: false)
+      error.notes.append("this is a bug of fp8c; '\(path)' reproduces it and holds no weights")
+    } catch {
+      error.notes.append("this is a bug of fp8c")
+    }
+    return error
+  }
+
+  /// Prints what the passes warned of and, where asked, counted.
+  func report(_ context: PassContext) {
+    for diagnostic in context.diagnostics { console.report(diagnostic.inFile(options.model)) }
+    guard options.showsStatistics else { return }
+    for item in context.statistics { console.note("\(item.pass): \(item.count) \(item.name)") }
+  }
+
+  /// With `--explain`, one line for every node that was looked at.
+  func explain(_ model: Model, _ context: PassContext) {
+    guard options.explain else { return }
+    for module in model.graph.modules {
+      console.note(
+        "\(module.path): taken as \(module.kind) (\(module.type)), by \(module.evidence.rawValue)")
+    }
+    for node in context.left { console.note("\(node.path): \(node.node) left: \(node.reason)") }
+  }
+
+  /// Writes a whole file at once.
+  func write(_ text: String, to path: String) throws(Diagnostic) {
+    var file = try OutputFile(path: path, createFolders: true)
+    try file.write(text)
+    try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
+  }
+}

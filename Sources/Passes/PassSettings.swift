@@ -1,0 +1,51 @@
+package import FP8
+package import IR
+package import Support
+package import Targets
+
+/// The tables and choices that passes work with, and what the driver found out for them.
+package struct PassSettings {
+  package var target: Target
+  package var modules: ModuleTable
+  package var operators: OperatorTable
+  package var selection: Selection
+  package var method: ScaleMethod
+  /// The FP8 format chosen, with the target's limits for it.
+  package var limits: FormatLimits
+  package var hp: HighPrecision
+  package var arithmetic: ScaleArithmetic
+  package var form = OutputForm.target
+  /// Where set, weights are rounded to this type before FP8.
+  package var weightsVia: HighPrecision?
+  package var ignoresUnmeasured = false
+  package var measuresOutputs = false
+
+  /// Measured ranges by module path and port.
+  package var ranges: [String: [String: [Float]]] = [:]
+  /// The paths of `ranges` in the order of their file.
+  package var measuredPaths: [String] = []
+  /// The largest magnitudes of weights, one number or one for each channel.
+  package var weightRanges: [ValueID: [Float]] = [:]
+  /// Scales found by a search over a weight's elements.
+  package var searchedScales: [ValueID: Scale] = [:]
+
+  /// The defaults of the command line: `gaudi2`, E4M3, bf16 and `maxabs_hw`.
+  package init() throws(Diagnostic) {
+    target = try Target.load("gaudi2")
+    modules = try ModuleTable.embedded()
+    operators = try OperatorTable.embedded()
+    method = try MethodTable.embedded().method("maxabs_hw")
+    limits = try target.limits(of: .e4m3)
+    hp = .bf16
+    arithmetic = ScaleArithmetic.standard(for: .bf16)
+    selection = Selection(defaultTypes: modules.defaultTypes)
+  }
+
+  /// The standard opset that a model of `source` is emitted at (decisions.md, Output form).
+  package func emittedOpset(from source: Int64) -> Int64 { max(source, hp == .bf16 ? 23 : 21) }
+
+  /// A side of the method as a rule.
+  package func rule(_ choice: ScaleChoice) throws(Diagnostic) -> ScaleRule {
+    try ScaleRule(choice, limits: limits, arithmetic: arithmetic, precision: hp)
+  }
+}
