@@ -22,7 +22,9 @@ package struct RangeTable: Equatable, Sendable {
     return largest
   }
 
-  /// Element-wise maximum; `nil` where the layouts differ. NaN wins over every number.
+  /// The element-wise maximum, where NaN wins over every number.
+  ///
+  /// `nil` where the layouts differ.
   func merged(with other: RangeTable) -> RangeTable? {
     guard rows.map(\.count) == other.rows.map(\.count) else { return nil }
     return RangeTable(

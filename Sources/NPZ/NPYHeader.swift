@@ -1,0 +1,79 @@
+internal import Support
+
+/// What the head of a `.npy` file says of its array (NumPy enhancement proposal 1).
+package struct NPYHeader: Equatable, Sendable {
+  package let type: NPYType
+  package let shape: [Int]
+  let isBigEndian: Bool
+  let isFortranOrder: Bool
+  /// Bytes before the first element.
+  let length: Int
+
+  /// The longest head that is read.
+  static let lengthLimit = 1 << 16
+  /// The most dimensions that NumPy has.
+  static let rankLimit = 64
+
+  /// Elements; the initializers saw to it that their bytes can be counted.
+  package var count: Int { shape.reduce(1, *) }
+
+  package var byteCount: Int { count * type.byteCount }
+
+  /// How long the head is, read off its first 12 bytes.
+  static func length(ofHead bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) -> Int {
+    guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else {
+      throw .notArray(place)
+    }
+    let length: Int
+    switch bytes[6] {
+    case 1: length = 10 + Int(bytes[8]) + Int(bytes[9]) << 8
+    case 2, 3:
+      guard bytes.count >= 12 else { throw .notArray(place) }
+      length = 12 + (0..<4).reduce(0) { $0 + Int(bytes[8 + $1]) << (8 * $1) }
+    default: throw .formatVersion(bytes[6], place)
+    }
+    guard length <= lengthLimit else { throw .header("is longer than \(lengthLimit) bytes", place) }
+    return length
+  }
+
+  /// Reads a whole head, as long as `length(ofHead:)` says.
+  init(_ bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) {
+    var parser = PythonLiteral(bytes[(bytes[6] == 1 ? 10 : 12)...])
+    guard let entries = parser.parseDictionary() else {
+      throw .header("is no dictionary of NumPy's", place)
+    }
+    var descriptor: PythonLiteral.Value?
+    var order: PythonLiteral.Value?
+    var shape: PythonLiteral.Value?
+    for (key, value) in entries {
+      switch key {
+      case "descr": descriptor = value
+      case "fortran_order": order = value
+      case "shape": shape = value
+      default: throw .header("has the unknown key '\(key)'", place)
+      }
+    }
+    guard case .bool(let isFortranOrder) = order else {
+      throw .header("has no 'fortran_order' of True or False", place)
+    }
+    guard case .tuple(let items) = shape else { throw .header("has no tuple 'shape'", place) }
+    guard items.count <= NPYHeader.rankLimit else {
+      throw .header("has more than \(NPYHeader.rankLimit) dimensions", place)
+    }
+    guard case .string(let text) = descriptor else { throw .elementType("a structure", place) }
+    guard let (type, isBigEndian) = NPYType.parse(text) else {
+      throw text.dropFirst().hasPrefix("O") ? .objects(place) : .elementType("'\(text)'", place)
+    }
+    var total = type.byteCount
+    for dimension in items {
+      let (product, overflow) = total.multipliedReportingOverflow(by: max(dimension, 1))
+      guard !overflow else { throw .header("has a 'shape' beyond 64 bits", place) }
+      total = product
+    }
+    self.type = type
+    self.shape = items
+    self.isBigEndian = isBigEndian
+    self.isFortranOrder = isFortranOrder
+    length = bytes.count
+  }
+}
