@@ -48,8 +48,7 @@ typedef struct Onnx__FunctionProto Onnx__FunctionProto;
 /* --- enums --- */
 
 /*
- * Note: this enum is structurally identical to the OpSchema::AttrType
- * enum defined in schema.h.  If you rev one, you likely need to rev the other.
+ * Which of the value fields holds the value.
  */
 typedef enum _Onnx__AttributeProto__AttributeType {
   ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED = 0,
@@ -69,137 +68,43 @@ typedef enum _Onnx__AttributeProto__AttributeType {
   ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TYPE_PROTOS = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE)
 } Onnx__AttributeProto__AttributeType;
+/*
+ * Element types.
+ */
 typedef enum _Onnx__TensorProto__DataType {
   ONNX__TENSOR_PROTO__DATA_TYPE__UNDEFINED = 0,
-  /*
-   * Basic types.
-   */
-  /*
-   * float
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT = 1,
-  /*
-   * uint8_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT8 = 2,
-  /*
-   * int8_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT8 = 3,
-  /*
-   * uint16_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT16 = 4,
-  /*
-   * int16_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT16 = 5,
-  /*
-   * int32_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT32 = 6,
-  /*
-   * int64_t
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT64 = 7,
-  /*
-   * string
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__STRING = 8,
-  /*
-   * bool
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__BOOL = 9,
-  /*
-   * IEEE754 half-precision floating-point format (16 bits wide).
-   * This format has 1 sign bit, 5 exponent bits, and 10 mantissa bits.
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 = 10,
   ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE = 11,
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT32 = 12,
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT64 = 13,
-  /*
-   * complex with float32 real and imaginary components
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX64 = 14,
-  /*
-   * complex with float64 real and imaginary components
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__COMPLEX128 = 15,
-  /*
-   * Non-IEEE floating-point format based on IEEE754 single-precision
-   * floating-point number truncated to 16 bits.
-   * This format has 1 sign bit, 8 exponent bits, and 7 mantissa bits.
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16 = 16,
-  /*
-   * Non-IEEE floating-point format based on papers
-   * FP8 Formats for Deep Learning, https://arxiv.org/abs/2209.05433,
-   * 8-bit Numerical Formats For Deep Neural Networks, https://arxiv.org/pdf/2206.02915.pdf.
-   * Operators supported FP8 are Cast, CastLike, QuantizeLinear, DequantizeLinear.
-   * The computation usually happens inside a block quantize / dequantize
-   * fused by the runtime.
-   */
-  /*
-   * float 8, mostly used for coefficients, supports nan, not inf
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FN = 17,
-  /*
-   * float 8, mostly used for coefficients, supports nan, not inf, no negative zero
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT8E4M3FNUZ = 18,
-  /*
-   * follows IEEE 754, supports nan, inf, mostly used for gradients
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2 = 19,
-  /*
-   * follows IEEE 754, supports nan, not inf, mostly used for gradients, no negative zero
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT8E5M2FNUZ = 20,
-  /*
-   * 4-bit integer data types
-   */
-  /*
-   * Unsigned integer in range [0, 15]
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT4 = 21,
-  /*
-   * Signed integer in range [-8, 7], using two's-complement representation
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT4 = 22,
-  /*
-   * 4-bit floating point data types
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT4E2M1 = 23,
-  /*
-   * E8M0 type used as the scale for microscaling (MX) formats:
-   * https://www.opencompute.org/documents/ocp-microscaling-formats-mx-v1-0-spec-final-pdf
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT8E8M0 = 24,
-  /*
-   * 2-bit integer data type
-   */
-  /*
-   * Unsigned integer in range [0, 3]
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__UINT2 = 25,
-  /*
-   * Signed integer in range [-2, 1], using two's complement representation
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__INT2 = 26,
-  /*
-   * 6-bit floating point data types based on OCP MX spec
-   * FLOAT6E2M3: 1 sign, 2 exp, 3 mant
-   * FLOAT6E3M2: 1 sign, 3 exp, 2 mant
-   */
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E2M3 = 27,
   ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E3M2 = 28
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ONNX__TENSOR_PROTO__DATA_TYPE)
 } Onnx__TensorProto__DataType;
 /*
- * Location of the data for this tensor. MUST be one of:
- * - DEFAULT - data stored inside the protobuf message. Data is stored in raw_data (if set) otherwise in type-specified field.
- * - EXTERNAL - data stored in an external location as described by external_data field.
+ * Whether the elements are in this message or in another file.
  */
 typedef enum _Onnx__TensorProto__DataLocation {
   ONNX__TENSOR_PROTO__DATA_LOCATION__DEFAULT = 0,
@@ -207,112 +112,28 @@ typedef enum _Onnx__TensorProto__DataLocation {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ONNX__TENSOR_PROTO__DATA_LOCATION)
 } Onnx__TensorProto__DataLocation;
 /*
- * Versioning
- * ONNX versioning is specified in docs/IR.md and elaborated on in docs/Versioning.md
- * To be compatible with both proto2 and proto3, we will use a version number
- * that is not defined by the default value but an explicit enum number.
+ * Versions of this format.
  */
 typedef enum _Onnx__Version {
-  /*
-   * proto3 requires the first enum value to be zero.
-   * We add this just to appease the compiler.
-   */
   ONNX__VERSION___START_VERSION = 0,
-  /*
-   * The version field is always serialized and we will use it to store the
-   * version that the  graph is generated from. This helps us set up version
-   * control.
-   * For the IR, we are using simple numbers starting with 0x00000001,
-   * which was the version we published on Oct 10, 2017.
-   */
   ONNX__VERSION__IR_VERSION_2017_10_10 = 1,
-  /*
-   * IR_VERSION 2 published on Oct 30, 2017
-   * - Added type discriminator to AttributeProto to support proto3 users
-   */
   ONNX__VERSION__IR_VERSION_2017_10_30 = 2,
-  /*
-   * IR VERSION 3 published on Nov 3, 2017
-   * - For operator versioning:
-   *    - Added new message OperatorSetIdProto
-   *    - Added opset_import in ModelProto
-   * - For vendor extensions, added domain in NodeProto
-   */
   ONNX__VERSION__IR_VERSION_2017_11_3 = 3,
-  /*
-   * IR VERSION 4 published on Jan 22, 2019
-   * - Relax constraint that initializers should be a subset of graph inputs
-   * - Add type BFLOAT16
-   */
   ONNX__VERSION__IR_VERSION_2019_1_22 = 4,
-  /*
-   * IR VERSION 5 published on March 18, 2019
-   * - Add message TensorAnnotation.
-   * - Add quantization annotation in GraphProto to map tensor with its scale and zero point quantization parameters.
-   */
   ONNX__VERSION__IR_VERSION_2019_3_18 = 5,
-  /*
-   * IR VERSION 6 published on Sep 19, 2019
-   * - Add support for sparse tensor constants stored in model.
-   *   - Add message SparseTensorProto
-   *   - Add sparse initializers
-   */
   ONNX__VERSION__IR_VERSION_2019_9_19 = 6,
-  /*
-   * IR VERSION 7 published on May 8, 2020
-   * - Add support to allow function body graph to rely on multiple external operator sets.
-   * - Add a list to promote inference graph's initializers to global and
-   *   mutable variables. Global variables are visible in all graphs of the
-   *   stored models.
-   * - Add message TrainingInfoProto to store initialization
-   *   method and training algorithm. The execution of TrainingInfoProto
-   *   can modify the values of mutable variables.
-   * - Implicitly add inference graph into each TrainingInfoProto's algorithm.
-   */
   ONNX__VERSION__IR_VERSION_2020_5_8 = 7,
-  /*
-   * IR VERSION 8 published on July 30, 2021
-   * Introduce TypeProto.SparseTensor
-   * Introduce TypeProto.Optional
-   * Added a list of FunctionProtos local to the model
-   * Deprecated since_version and operator status from FunctionProto
-   */
   ONNX__VERSION__IR_VERSION_2021_7_30 = 8,
-  /*
-   * IR VERSION 9 published on May 5, 2023
-   * Added AttributeProto to FunctionProto so that default attribute values can be set.
-   * Added FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ.
-   */
   ONNX__VERSION__IR_VERSION_2023_5_5 = 9,
-  /*
-   * IR VERSION 10 published on March 25, 2024
-   * Added UINT4, INT4, overload field for functions and metadata_props on multiple proto definitions.
-   */
   ONNX__VERSION__IR_VERSION_2024_3_25 = 10,
-  /*
-   * IR VERSION 11 published on May 12, 2025
-   * Added FLOAT4E2M1, multi-device protobuf classes.
-   */
   ONNX__VERSION__IR_VERSION_2025_05_12 = 11,
-  /*
-   * IR VERSION 12 published on August 26, 2025
-   * Added FLOAT8E8M0.
-   */
   ONNX__VERSION__IR_VERSION_2025_08_26 = 12,
-  /*
-   * IR VERSION 13 published on November 6, 2025
-   * Added UINT2, INT2.
-   */
   ONNX__VERSION__IR_VERSION_2025_11_06 = 13,
-  /*
-   * IR VERSION 14 published on TBD
-   * Added FLOAT6E2M3, FLOAT6E3M2 and made TypeProto.Opaque available in non-ONNX-ML builds.
-   */
   ONNX__VERSION__IR_VERSION = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ONNX__VERSION)
 } Onnx__Version;
 /*
- * Operator/function status.
+ * How settled an operator is.
  */
 typedef enum _Onnx__OperatorStatus {
   ONNX__OPERATOR_STATUS__EXPERIMENTAL = 0,
@@ -323,117 +144,44 @@ typedef enum _Onnx__OperatorStatus {
 /* --- messages --- */
 
 /*
- * Attributes
- * A named attribute containing either singular float, integer, string, graph,
- * and tensor values, or repeated float, integer, string, graph, and tensor values.
- * An AttributeProto MUST contain the name field, and *only one* of the
- * following content fields, effectively enforcing a C/C++ union equivalent.
+ * A named parameter of a node, or of a function as its default.
  */
 struct  Onnx__AttributeProto
 {
   ProtobufCMessage base;
-  /*
-   * The name field MUST be present for this version of the IR.
-   */
-  /*
-   * namespace Attribute
-   */
   char *name;
   /*
-   * if ref_attr_name is not empty, ref_attr_name is the attribute name in parent function.
-   * In this case, this AttributeProto does not contain data, and it's a reference of attribute
-   * in parent scope.
-   * NOTE: This should ONLY be used in function (sub-graph). It's invalid to be used in main graph.
+   * Inside a function: the attribute of the caller to use.
    */
   char *ref_attr_name;
-  /*
-   * A human-readable documentation for this attribute. Markdown is allowed.
-   */
   char *doc_string;
-  /*
-   * The type field MUST be present for this version of the IR.
-   * For 0.0.1 versions of the IR, this field was not defined, and
-   * implementations needed to use has_field heuristics to determine
-   * which value field was in use.  For IR_VERSION 0.0.2 or later, this
-   * field MUST be set and match the f|i|s|t|... field in use.  This
-   * change was made to accommodate proto3 implementations.
-   */
-  /*
-   * discriminator that indicates which field below is in use
-   */
   protobuf_c_boolean has_type;
   Onnx__AttributeProto__AttributeType type;
-  /*
-   * Exactly ONE of the following fields must be present for this version of the IR
-   */
-  /*
-   * float
-   */
   protobuf_c_boolean has_f;
   float f;
-  /*
-   * int
-   */
   protobuf_c_boolean has_i;
   int64_t i;
   /*
-   * UTF-8 string
+   * Text is UTF-8.
    */
   protobuf_c_boolean has_s;
   ProtobufCBinaryData s;
-  /*
-   * tensor value
-   */
   Onnx__TensorProto *t;
-  /*
-   * graph
-   */
   Onnx__GraphProto *g;
-  /*
-   * sparse tensor value
-   */
   Onnx__SparseTensorProto *sparse_tensor;
-  /*
-   * Do not use field below, it's deprecated.
-   * optional ValueProto v = 12;         // value - subsumes everything but graph
-   */
-  /*
-   * type proto
-   */
   Onnx__TypeProto *tp;
-  /*
-   * list of floats
-   */
   size_t n_floats;
   float *floats;
-  /*
-   * list of ints
-   */
   size_t n_ints;
   int64_t *ints;
-  /*
-   * list of UTF-8 strings
-   */
   size_t n_strings;
   ProtobufCBinaryData *strings;
-  /*
-   * list of tensors
-   */
   size_t n_tensors;
   Onnx__TensorProto **tensors;
-  /*
-   * list of graph
-   */
   size_t n_graphs;
   Onnx__GraphProto **graphs;
-  /*
-   * list of sparse tensors
-   */
   size_t n_sparse_tensors;
   Onnx__SparseTensorProto **sparse_tensors;
-  /*
-   * list of type protos
-   */
   size_t n_type_protos;
   Onnx__TypeProto **type_protos;
 };
@@ -443,31 +191,14 @@ struct  Onnx__AttributeProto
 
 
 /*
- * Defines information on value, including the name, the type, and
- * the shape of the value.
+ * The name and type of a value.
  */
 struct  Onnx__ValueInfoProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present in this version of the IR.
-   */
-  /*
-   * namespace Value
-   */
   char *name;
-  /*
-   * This field MUST be present in this version of the IR for
-   * inputs and outputs of the top-level graph.
-   */
   Onnx__TypeProto *type;
-  /*
-   * A human-readable documentation for this value. Markdown is allowed.
-   */
   char *doc_string;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
 };
@@ -477,68 +208,33 @@ struct  Onnx__ValueInfoProto
 
 
 /*
- * Nodes
- * Computation graphs are made up of a DAG of nodes, which represent what is
- * commonly called a "layer" or "pipeline stage" in machine learning frameworks.
- * For example, it can be a node of type "Conv" that takes in an image, a filter
- * tensor and a bias tensor, and produces the convolved output.
+ * One application of an operator or function.
  */
 struct  Onnx__NodeProto
 {
   ProtobufCMessage base;
   /*
-   * namespace Value
+   * An empty name leaves an optional input out.
    */
   size_t n_input;
   char **input;
-  /*
-   * namespace Value
-   */
   size_t n_output;
   char **output;
-  /*
-   * An optional identifier for this node in a graph.
-   * This field MAY be absent in this version of the IR.
-   */
-  /*
-   * namespace Node
-   */
   char *name;
-  /*
-   * The symbolic identifier of the Operator to execute.
-   */
-  /*
-   * namespace Operator
-   */
   char *op_type;
   /*
-   * The domain of the OperatorSet that specifies the operator named by op_type.
-   */
-  /*
-   * namespace Domain
+   * Empty for the standard operators.
    */
   char *domain;
   /*
-   * Overload identifier, used only to map this to a model-local function.
+   * Tells functions of one name apart.
    */
   char *overload;
-  /*
-   * Additional named attributes.
-   */
   size_t n_attribute;
   Onnx__AttributeProto **attribute;
-  /*
-   * A human-readable documentation for this node. Markdown is allowed.
-   */
   char *doc_string;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
-  /*
-   * Configuration of multi-device annotations.
-   */
   size_t n_device_configurations;
   Onnx__NodeDeviceConfigurationProto **device_configurations;
 };
@@ -548,8 +244,7 @@ struct  Onnx__NodeProto
 
 
 /*
- * IntIntListEntryProto follows the pattern for cross-proto-version maps.
- * See https://developers.google.com/protocol-buffers/docs/proto3#maps
+ * One entry of a map from a number to numbers.
  */
 struct  Onnx__IntIntListEntryProto
 {
@@ -565,24 +260,14 @@ struct  Onnx__IntIntListEntryProto
 
 
 /*
- * Multi-device configuration proto for NodeProto.
+ * Where one node runs in a multi-device configuration.
  */
 struct  Onnx__NodeDeviceConfigurationProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present for this version of the IR.
-   * ID of the configuration. MUST match the name of a DeviceConfigurationProto.
-   */
   char *configuration_id;
-  /*
-   * Sharding spec for the node.
-   */
   size_t n_sharding_spec;
   Onnx__ShardingSpecProto **sharding_spec;
-  /*
-   * Pipeline stage of this node.
-   */
   protobuf_c_boolean has_pipeline_stage;
   int32_t pipeline_stage;
 };
@@ -592,39 +277,16 @@ struct  Onnx__NodeDeviceConfigurationProto
 
 
 /*
- * ShardingSpecProto: This describes the sharding spec for a specific
- * input or output tensor of a node.
+ * How one tensor is split among devices.
  */
 struct  Onnx__ShardingSpecProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present for this version of the IR.
-   * Identifies the input or output of the node that is being sharded.
-   * Required to match a name specified in the node's input or output list of ValueInfoProtos.
-   * It is called `logical tensor` in subsequent descriptions.
-   */
   char *tensor_name;
-  /*
-   * The following is the list of devices across which the logical
-   * tensor is sharded or replicated.
-   */
   size_t n_device;
   int64_t *device;
-  /*
-   * Each element v in above field devices may represent either a
-   * device or a set of devices (when we want the same shard/tensor
-   * to be replicated across a subset of devices), as indicated by
-   * the following optional map. If the map contains an entry for v,
-   * then v represents a device group, and the map indicates the set
-   * of devices in that group.
-   */
   size_t n_index_to_device_group_map;
   Onnx__IntIntListEntryProto **index_to_device_group_map;
-  /*
-   * The following is the sharded-shape of the tensor, consisting of
-   * the sharding-spec for each axis of the tensor.
-   */
   size_t n_sharded_dim;
   Onnx__ShardedDimProto **sharded_dim;
 };
@@ -634,26 +296,13 @@ struct  Onnx__ShardingSpecProto
 
 
 /*
- * ShardedDimProto: This describes the sharding spec for a single
- * axis of a sharded tensor.
+ * How one axis is split.
  */
 struct  Onnx__ShardedDimProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present for this version of the IR.
-   * The axis this sharding corresponds to. Must be in the range of
-   * [-r, r - 1], where r is the rank of the tensor. Negative axis values means
-   * counting from the back.
-   */
   protobuf_c_boolean has_axis;
   int64_t axis;
-  /*
-   * Describes how the tensor on the provided axis is sharded.
-   * The common-case is described by a single instance of SimpleShardedDimProto.
-   * Multiple instances can be used to handle cases where a sharded
-   * tensor is reshaped, fusing multiple axes into one.
-   */
   size_t n_simple_sharding;
   Onnx__SimpleShardedDimProto **simple_sharding;
 };
@@ -670,16 +319,11 @@ typedef enum {
 } Onnx__SimpleShardedDimProto__DimCase;
 
 /*
- * SimpleShardedDimProto: Indicates that N blocks are divided into M shards.
- * N is allowed to be symbolic where M is required to be a constant.
+ * An extent and the number of parts it is cut into.
  */
 struct  Onnx__SimpleShardedDimProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present for this version of the IR.
-   * Number of shards to split dim into.
-   */
   protobuf_c_boolean has_num_shards;
   int64_t num_shards;
   Onnx__SimpleShardedDimProto__DimCase dim_case;
@@ -694,115 +338,15 @@ struct  Onnx__SimpleShardedDimProto
 
 
 /*
- * Training information
- * TrainingInfoProto stores information for training a model.
- * In particular, this defines two functionalities: an initialization-step
- * and a training-algorithm-step. Initialization resets the model
- * back to its original state as if no training has been performed.
- * Training algorithm improves the model based on input data.
- * The semantics of the initialization-step is that the initializers
- * in ModelProto.graph and in TrainingInfoProto.algorithm are first
- * initialized as specified by the initializers in the graph, and then
- * updated by the "initialization_binding" in every instance in
- * ModelProto.training_info.
- * The field "algorithm" defines a computation graph which represents a
- * training algorithm's step. After the execution of a
- * TrainingInfoProto.algorithm, the initializers specified by "update_binding"
- * may be immediately updated. If the targeted training algorithm contains
- * consecutive update steps (such as block coordinate descent methods),
- * the user needs to create a TrainingInfoProto for each step.
+ * Graphs and bindings of a training step.
  */
 struct  Onnx__TrainingInfoProto
 {
   ProtobufCMessage base;
-  /*
-   * This field describes a graph to compute the initial tensors
-   * upon starting the training process. Initialization graph has no input
-   * and can have multiple outputs. Usually, trainable tensors in neural
-   * networks are randomly initialized. To achieve that, for each tensor,
-   * the user can put a random number operator such as RandomNormal or
-   * RandomUniform in TrainingInfoProto.initialization.node and assign its
-   * random output to the specific tensor using "initialization_binding".
-   * This graph can also set the initializers in "algorithm" in the same
-   * TrainingInfoProto; a use case is resetting the number of training
-   * iteration to zero.
-   * By default, this field is an empty graph and its evaluation does not
-   * produce any output. Thus, no initializer would be changed by default.
-   */
   Onnx__GraphProto *initialization;
-  /*
-   * This field represents a training algorithm step. Given required inputs,
-   * it computes outputs to update initializers in its own or inference graph's
-   * initializer lists. In general, this field contains loss node, gradient node,
-   * optimizer node, increment of iteration count.
-   * An execution of the training algorithm step is performed by executing the
-   * graph obtained by combining the inference graph (namely "ModelProto.graph")
-   * and the "algorithm" graph. That is, the actual
-   * input/initializer/output/node/value_info/sparse_initializer list of
-   * the training graph is the concatenation of
-   * "ModelProto.graph.input/initializer/output/node/value_info/sparse_initializer"
-   * and "algorithm.input/initializer/output/node/value_info/sparse_initializer"
-   * in that order. This combined graph must satisfy the normal ONNX conditions.
-   * Now, let's provide a visualization of graph combination for clarity.
-   * Let the inference graph (i.e., "ModelProto.graph") be
-   *    tensor_a, tensor_b -> MatMul -> tensor_c -> Sigmoid -> tensor_d
-   * and the "algorithm" graph be
-   *    tensor_d -> Add -> tensor_e
-   * The combination process results
-   *    tensor_a, tensor_b -> MatMul -> tensor_c -> Sigmoid -> tensor_d -> Add -> tensor_e
-   * Notice that an input of a node in the "algorithm" graph may reference the
-   * output of a node in the inference graph (but not the other way round). Also, inference
-   * node cannot reference inputs of "algorithm". With these restrictions, inference graph
-   * can always be run independently without training information.
-   * By default, this field is an empty graph and its evaluation does not
-   * produce any output. Evaluating the default training step never
-   * update any initializers.
-   */
   Onnx__GraphProto *algorithm;
-  /*
-   * This field specifies the bindings from the outputs of "initialization" to
-   * some initializers in "ModelProto.graph.initializer" and
-   * the "algorithm.initializer" in the same TrainingInfoProto.
-   * See "update_binding" below for details.
-   * By default, this field is empty and no initializer would be changed
-   * by the execution of "initialization".
-   */
   size_t n_initialization_binding;
   Onnx__StringStringEntryProto **initialization_binding;
-  /*
-   * Gradient-based training is usually an iterative procedure. In one gradient
-   * descent iteration, we apply
-   * x = x - r * g
-   * where "x" is the optimized tensor, "r" stands for learning rate, and "g" is
-   * gradient of "x" with respect to a chosen loss. To avoid adding assignments
-   * into the training graph, we split the update equation into
-   * y = x - r * g
-   * x = y
-   * The user needs to save "y = x - r * g" into TrainingInfoProto.algorithm. To
-   * tell that "y" should be assigned to "x", the field "update_binding" may
-   * contain a key-value pair of strings, "x" (key of StringStringEntryProto)
-   * and "y" (value of StringStringEntryProto).
-   * For a neural network with multiple trainable (mutable) tensors, there can
-   * be multiple key-value pairs in "update_binding".
-   * The initializers appears as keys in "update_binding" are considered
-   * mutable variables. This implies some behaviors
-   * as described below.
-   *  1. We have only unique keys in all "update_binding"s so that two
-   *     variables may not have the same name. This ensures that one
-   *     variable is assigned up to once.
-   *  2. The keys must appear in names of "ModelProto.graph.initializer" or
-   *     "TrainingInfoProto.algorithm.initializer".
-   *  3. The values must be output names of "algorithm" or "ModelProto.graph.output".
-   *  4. Mutable variables are initialized to the value specified by the
-   *     corresponding initializer, and then potentially updated by
-   *     "initializer_binding"s and "update_binding"s in "TrainingInfoProto"s.
-   * This field usually contains names of trainable tensors
-   * (in ModelProto.graph), optimizer states such as momentums in advanced
-   * stochastic gradient methods (in TrainingInfoProto.graph),
-   * and number of training iterations (in TrainingInfoProto.graph).
-   * By default, this field is empty and no initializer would be changed
-   * by the execution of "algorithm".
-   */
   size_t n_update_binding;
   Onnx__StringStringEntryProto **update_binding;
 };
@@ -812,102 +356,31 @@ struct  Onnx__TrainingInfoProto
 
 
 /*
- * Models
- * ModelProto is a top-level file/container format for bundling a ML model and
- * associating its computation graph with metadata.
- * The semantics of the model are described by the associated GraphProto's.
+ * A whole file.
  */
 struct  Onnx__ModelProto
 {
   ProtobufCMessage base;
-  /*
-   * The version of the IR this model targets. See Version enum above.
-   * This field MUST be present.
-   */
   protobuf_c_boolean has_ir_version;
   int64_t ir_version;
   /*
-   * The OperatorSets this model relies on.
-   * All ModelProtos MUST have at least one entry that
-   * specifies which version of the ONNX OperatorSet is
-   * being imported.
-   * All nodes in the ModelProto's graph will bind against the operator
-   * with the same-domain/same-op_type operator with the HIGHEST version
-   * in the referenced operator sets.
+   * One for each domain in use.
    */
   size_t n_opset_import;
   Onnx__OperatorSetIdProto **opset_import;
-  /*
-   * The name of the framework or tool used to generate this model.
-   * This field SHOULD be present to indicate which implementation/tool/framework
-   * emitted the model.
-   */
   char *producer_name;
-  /*
-   * The version of the framework or tool used to generate this model.
-   * This field SHOULD be present to indicate which implementation/tool/framework
-   * emitted the model.
-   */
   char *producer_version;
-  /*
-   * Domain name of the model.
-   * We use reverse domain names as name space indicators. For example:
-   * `com.facebook.fair` or `com.microsoft.cognitiveservices`
-   * Together with `model_version` and GraphProto.name, this forms the unique identity of
-   * the graph.
-   */
   char *domain;
-  /*
-   * The version of the graph encoded. See Version enum below.
-   */
   protobuf_c_boolean has_model_version;
   int64_t model_version;
-  /*
-   * A human-readable documentation for this model. Markdown is allowed.
-   */
   char *doc_string;
-  /*
-   * The parameterized graph that is evaluated to execute the model.
-   */
   Onnx__GraphProto *graph;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
-  /*
-   * Training-specific information. Sequentially executing all stored
-   * `TrainingInfoProto.algorithm`s and assigning their outputs following
-   * the corresponding `TrainingInfoProto.update_binding`s is one training
-   * iteration. Similarly, to initialize the model
-   * (as if training hasn't happened), the user should sequentially execute
-   * all stored `TrainingInfoProto.initialization`s and assigns their outputs
-   * using `TrainingInfoProto.initialization_binding`s.
-   * If this field is empty, the training behavior of the model is undefined.
-   */
   size_t n_training_info;
   Onnx__TrainingInfoProto **training_info;
-  /*
-   * A list of function protos local to the model.
-   * The (domain, name, overload) tuple must be unique across the function protos in this list.
-   * In case of any conflicts the behavior (whether the model local functions are given higher priority,
-   * or standard operator sets are given higher priority or this is treated as error) is defined by
-   * the runtimes.
-   * The operator sets imported by FunctionProto should be compatible with the ones
-   * imported by ModelProto and other model local FunctionProtos.
-   * Example, if same operator set say 'A' is imported by a FunctionProto and ModelProto
-   * or by 2 FunctionProtos then versions for the operator set may be different but,
-   * the operator schema returned for op_type, domain, version combination
-   * for both the versions should be same for every node in the function body.
-   * One FunctionProto can reference other FunctionProto in the model, however, recursive reference
-   * is not allowed.
-   */
   size_t n_functions;
   Onnx__FunctionProto **functions;
-  /*
-   * Describes different target configurations for a multi-device use case.
-   * A model MAY describe multiple multi-device configurations for execution.
-   */
   size_t n_configuration;
   Onnx__DeviceConfigurationProto **configuration;
 };
@@ -917,25 +390,14 @@ struct  Onnx__ModelProto
 
 
 /*
- * DeviceConfigurationProto describes a multi-device configuration for a model.
+ * A named set of devices.
  */
 struct  Onnx__DeviceConfigurationProto
 {
   ProtobufCMessage base;
-  /*
-   * This field MUST be present for this version of the IR.
-   * Name of the configuration.
-   */
   char *name;
-  /*
-   * This field MUST be present for this version of the IR.
-   * Number of devices inside this configuration.
-   */
   protobuf_c_boolean has_num_devices;
   int32_t num_devices;
-  /*
-   * Optional names of the devices. MUST be length of num_devices if provided.
-   */
   size_t n_device;
   char **device;
 };
@@ -945,8 +407,7 @@ struct  Onnx__DeviceConfigurationProto
 
 
 /*
- * StringStringEntryProto follows the pattern for cross-proto-version maps.
- * See https://developers.google.com/protocol-buffers/docs/proto3#maps
+ * One entry of a map from text to text.
  */
 struct  Onnx__StringStringEntryProto
 {
@@ -959,16 +420,13 @@ struct  Onnx__StringStringEntryProto
     , NULL, NULL }
 
 
+/*
+ * Names of the scale and zero point of a quantized tensor.
+ */
 struct  Onnx__TensorAnnotation
 {
   ProtobufCMessage base;
   char *tensor_name;
-  /*
-   * <key, value> pairs to annotate tensor specified by <tensor_name> above.
-   * The keys used in the mapping below must be pre-defined in ONNX spec.
-   * For example, for 8-bit linear quantization case, 'SCALE_TENSOR', 'ZERO_POINT_TENSOR' will be pre-defined as
-   * quantization parameter keys.
-   */
   size_t n_quant_parameter_tensor_names;
   Onnx__StringStringEntryProto **quant_parameter_tensor_names;
 };
@@ -978,68 +436,30 @@ struct  Onnx__TensorAnnotation
 
 
 /*
- * Graphs
- * A graph defines the computational logic of a model and is comprised of a parameterized
- * list of nodes that form a directed acyclic graph based on their inputs and outputs.
- * This is the equivalent of the "network" or "graph" in many deep learning
- * frameworks.
+ * Nodes in an order in which values are made before they are read.
  */
 struct  Onnx__GraphProto
 {
   ProtobufCMessage base;
-  /*
-   * The nodes in the graph, sorted topologically.
-   */
   size_t n_node;
   Onnx__NodeProto **node;
-  /*
-   * The name of the graph.
-   */
-  /*
-   * namespace Graph
-   */
   char *name;
   /*
-   * A list of named tensor values, used to specify constant inputs of the graph.
-   * Each initializer (both TensorProto as well SparseTensorProto) MUST have a name.
-   * The name MUST be unique across both initializer and sparse_initializer,
-   * but the name MAY also appear in the input list.
+   * Constants; one with the name of an input is its default value.
    */
   size_t n_initializer;
   Onnx__TensorProto **initializer;
-  /*
-   * Initializers (see above) stored in sparse format.
-   */
   size_t n_sparse_initializer;
   Onnx__SparseTensorProto **sparse_initializer;
-  /*
-   * A human-readable documentation for this graph. Markdown is allowed.
-   */
   char *doc_string;
-  /*
-   * The inputs and outputs of the graph.
-   */
   size_t n_input;
   Onnx__ValueInfoProto **input;
   size_t n_output;
   Onnx__ValueInfoProto **output;
-  /*
-   * Information for the values in the graph. The ValueInfoProto.name's
-   * must be distinct. It is optional for a value to appear in value_info list.
-   */
   size_t n_value_info;
   Onnx__ValueInfoProto **value_info;
-  /*
-   * This field carries information to indicate the mapping among a tensor and its
-   * quantization parameter tensors. For example:
-   * For tensor 'a', it may have {'SCALE_TENSOR', 'a_scale'} and {'ZERO_POINT_TENSOR', 'a_zero_point'} annotated,
-   * which means, tensor 'a_scale' and tensor 'a_zero_point' are scale and zero point of tensor 'a' in the model.
-   */
   size_t n_quantization_annotation;
   Onnx__TensorAnnotation **quantization_annotation;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
 };
@@ -1049,9 +469,7 @@ struct  Onnx__GraphProto
 
 
 /*
- * For very large tensors, we may want to store them in chunks, in which
- * case the following fields will specify the segment that is stored in
- * the current TensorProto.
+ * A part of a tensor split over several messages.
  */
 struct  Onnx__TensorProto__Segment
 {
@@ -1067,149 +485,57 @@ struct  Onnx__TensorProto__Segment
 
 
 /*
- * Tensors
- * A serialized tensor value.
+ * A constant tensor.
  */
 struct  Onnx__TensorProto
 {
   ProtobufCMessage base;
-  /*
-   * The shape of the tensor.
-   */
   size_t n_dims;
   int64_t *dims;
   /*
-   * The data type of the tensor.
-   * This field MUST have a valid TensorProto.DataType value
+   * A DataType.
    */
   protobuf_c_boolean has_data_type;
   int32_t data_type;
   Onnx__TensorProto__Segment *segment;
   /*
-   * For float and complex64 values
-   * Complex64 tensors are encoded as a single array of floats,
-   * with the real components appearing in odd numbered positions,
-   * and the corresponding imaginary component appearing in the
-   * subsequent even numbered position. (e.g., [1.0 + 2.0i, 3.0 + 4.0i]
-   * is encoded as [1.0, 2.0 ,3.0 ,4.0]
-   * When this field is present, the data_type field MUST be FLOAT or COMPLEX64.
+   * Also complex64, real and imaginary parts in turn.
    */
   size_t n_float_data;
   float *float_data;
   /*
-   * For int32, uint8, int8, uint16, int16, uint4, int4, uint2, int2, bool, (b)float16, float8, and float4:
-   * - (b)float16 and float8 values MUST be converted bit-wise into an unsigned integer
-   *   representation before being written to the buffer.
-   * - Each pair of uint4, int4, and float4 values MUST be packed as two 4-bit elements into a single byte.
-   *   The first element is stored in the 4 least significant bits (LSB),
-   *   and the second element is stored in the 4 most significant bits (MSB).
-   * - Each group of four uint2, int2 values MUST be packed as four 2-bit elements into a single byte.
-   *   The elements are packed from LSB to MSB, with the first element in bits 0-1, second element in bits 2-3,
-   *   third element in bits 4-5, and fourth element in bits 6-7.
-   * Consequently:
-   * - For data types with a bit-width of 8 or greater, each `int32_data` stores one element.
-   * - For 4-bit data types, each `int32_data` stores two elements.
-   * - For 2-bit data types, each `int32_data` stores four elements.
-   * - For FLOAT6E2M3 and FLOAT6E3M2, each `int32_data` entry stores one
-   *   element's unsigned 6-bit encoding in bits 0-5; bits 6-31 MUST be zero.
-   *   This representation uses one protobuf varint byte per element and is
-   *   therefore less compact than packed `raw_data`. Producers SHOULD use
-   *   `raw_data` when compact serialization is desired.
-   * When this field is present, the data_type field MUST be
-   * INT32, INT16, INT8, INT4, INT2, UINT16, UINT8, UINT4, UINT2, BOOL, FLOAT16, BFLOAT16, FLOAT8E4M3FN, FLOAT8E4M3FNUZ, FLOAT8E5M2, FLOAT8E5M2FNUZ, FLOAT8E8M0, FLOAT4E2M1, FLOAT6E2M3, FLOAT6E3M2
+   * Also int8, int16, uint8, uint16, bool, packed 4-bit, FP8 and 16-bit floating point, one element each.
    */
   size_t n_int32_data;
   int32_t *int32_data;
-  /*
-   * For strings.
-   * Each element of string_data is a UTF-8 encoded Unicode
-   * string. No trailing null, no leading BOM. The protobuf "string"
-   * scalar type is not used to match ML community conventions.
-   * When this field is present, the data_type field MUST be STRING
-   */
   size_t n_string_data;
   ProtobufCBinaryData *string_data;
-  /*
-   * For int64.
-   * When this field is present, the data_type field MUST be INT64
-   */
   size_t n_int64_data;
   int64_t *int64_data;
-  /*
-   * Optionally, a name for the tensor.
-   */
-  /*
-   * namespace Value
-   */
   char *name;
-  /*
-   * A human-readable documentation for this tensor. Markdown is allowed.
-   */
   char *doc_string;
   /*
-   * Serializations can either use one of the fields above, or use this
-   * raw bytes field. The only exception is the string case, where one is
-   * required to store the content in the repeated bytes string_data field.
-   * When this raw_data field is used to store tensor value, elements MUST
-   * be stored in as fixed-width, little-endian order.
-   * Floating-point data types MUST be stored in IEEE 754 format.
-   * Complex64 elements must be written as two consecutive FLOAT values, real component first.
-   * Complex128 elements must be written as two consecutive DOUBLE values, real component first.
-   * Boolean type MUST be written one byte per tensor element (00000001 for true, 00000000 for false).
-   * uint4 and int4 values must be packed to 4bitx2, the first element is stored in the 4 LSB and the second element is stored in the 4 MSB.
-   * uint2 and int2 values must be packed to 2bitx4, with elements packed from LSB to MSB in a single byte as: x0 | (x1 << 2) | (x2 << 4) | (x3 << 6)
-   * where x0, x1, x2, x3 are consecutive elements.
-   * float6e2m3 and float6e3m2 values must be packed 4-at-a-time into 3 bytes, as a contiguous
-   * 24-bit LSB-first bitstream (x0 occupying the first 6 bits, x1 the next 6, and so on):
-   * byte0 = x0 | ((x1 & 0x3) << 6); byte1 = (x1 >> 2) | ((x2 & 0xF) << 4); byte2 = (x2 >> 4) | (x3 << 2)
-   * where x0, x1, x2, x3 are consecutive elements. If the element count is not a multiple of 4, the
-   * final group is zero-padded; the packed byte length is ceil(6 * num_elements / 8).
-   * Note: the advantage of specific field rather than the raw_data field is
-   * that in some cases (e.g. int data), protobuf does a better packing via
-   * variable length storage, and may lead to smaller binary footprint.
-   * When this field is present, the data_type field MUST NOT be STRING or UNDEFINED
+   * Little-endian elements, packed where smaller than a byte.
    */
   protobuf_c_boolean has_raw_data;
   ProtobufCBinaryData raw_data;
   /*
-   * Data can be stored inside the protobuf file using type-specific fields or raw_data.
-   * Alternatively, raw bytes data can be stored in an external file, using the external_data field.
-   * external_data stores key-value pairs describing data location. Recognized keys are:
-   * - "location" (required) - POSIX filesystem path relative to the directory where the ONNX
-   *                           protobuf model was stored
-   * - "offset" (optional) - position of byte at which stored data begins. Integer stored as string.
-   *                         Offset values SHOULD be multiples 4096 (page size) to enable mmap support.
-   * - "length" (optional) - number of bytes containing data. Integer stored as string.
-   * - "checksum" (optional) - SHA1 digest of file specified in under 'location' key.
+   * Keys location, offset, length and checksum.
    */
   size_t n_external_data;
   Onnx__StringStringEntryProto **external_data;
-  /*
-   * If value not set, data is stored in raw_data (if set) otherwise in type-specified field.
-   */
   protobuf_c_boolean has_data_location;
   Onnx__TensorProto__DataLocation data_location;
   /*
-   * For double
-   * Complex128 tensors are encoded as a single array of doubles,
-   * with the real components appearing in odd numbered positions,
-   * and the corresponding imaginary component appearing in the
-   * subsequent even numbered position. (e.g., [1.0 + 2.0i, 3.0 + 4.0i]
-   * is encoded as [1.0, 2.0 ,3.0 ,4.0]
-   * When this field is present, the data_type field MUST be DOUBLE or COMPLEX128
+   * Also complex128, real and imaginary parts in turn.
    */
   size_t n_double_data;
   double *double_data;
   /*
-   * For uint64 and uint32 values
-   * When this field is present, the data_type field MUST be
-   * UINT32 or UINT64
+   * Also uint32.
    */
   size_t n_uint64_data;
   uint64_t *uint64_data;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
 };
@@ -1219,34 +545,13 @@ struct  Onnx__TensorProto
 
 
 /*
- * A serialized sparse-tensor value
+ * The nonzero elements of a tensor and their places.
  */
 struct  Onnx__SparseTensorProto
 {
   ProtobufCMessage base;
-  /*
-   * The sequence of non-default values are encoded as a tensor of shape [NNZ].
-   * The default-value is zero for numeric tensors, and empty-string for string tensors.
-   * values must have a non-empty name present which serves as a name for SparseTensorProto
-   * when used in sparse_initializer list.
-   */
   Onnx__TensorProto *values;
-  /*
-   * The indices of the non-default values, which may be stored in one of two formats.
-   * (a) Indices can be a tensor of shape [NNZ, rank] with the [i,j]-th value
-   * corresponding to the j-th index of the i-th value (in the values tensor).
-   * (b) Indices can be a tensor of shape [NNZ], in which case the i-th value
-   * must be the linearized-index of the i-th value (in the values tensor).
-   * The linearized-index can be converted into an index tuple (k_1,...,k_rank)
-   * using the shape provided below.
-   * The indices must appear in ascending order without duplication.
-   * In the first format, the ordering is lexicographic-ordering:
-   * e.g., index-value [1,4] must appear before [2,1]
-   */
   Onnx__TensorProto *indices;
-  /*
-   * The shape of the underlying dense-tensor: [dim_1, dim_2, ... dim_rank]
-   */
   size_t n_dims;
   int64_t *dims;
 };
@@ -1262,23 +567,16 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE__CASE)
 } Onnx__TensorShapeProto__Dimension__ValueCase;
 
+/*
+ * A size, or a name that stands for one.
+ */
 struct  Onnx__TensorShapeProto__Dimension
 {
   ProtobufCMessage base;
-  /*
-   * Standard denotation can optionally be used to denote tensor
-   * dimensions with standard semantic descriptions to ensure
-   * that operations are applied to the correct axis of a tensor.
-   * Refer to https://github.com/onnx/onnx/blob/main/docs/DimensionDenotation.md#denotation-definition
-   * for pre-defined dimension denotations.
-   */
   char *denotation;
   Onnx__TensorShapeProto__Dimension__ValueCase value_case;
   union {
     int64_t dim_value;
-    /*
-     * namespace Shape
-     */
     char *dim_param;
   };
 };
@@ -1288,9 +586,7 @@ struct  Onnx__TensorShapeProto__Dimension
 
 
 /*
- * Defines a tensor shape. A dimension can be either an integer value
- * or a symbolic variable. A symbolic variable represents an unknown
- * dimension.
+ * A list of dimensions; none makes a scalar.
  */
 struct  Onnx__TensorShapeProto
 {
@@ -1307,9 +603,7 @@ struct  Onnx__TypeProto__Tensor
 {
   ProtobufCMessage base;
   /*
-   * This field MUST NOT have the value of UNDEFINED
-   * This field MUST have a valid TensorProto.DataType value
-   * This field MUST be present for this version of the IR.
+   * A DataType.
    */
   protobuf_c_boolean has_elem_type;
   int32_t elem_type;
@@ -1320,16 +614,9 @@ struct  Onnx__TypeProto__Tensor
     , 0, 0, NULL }
 
 
-/*
- * repeated T
- */
 struct  Onnx__TypeProto__Sequence
 {
   ProtobufCMessage base;
-  /*
-   * The type and optional shape of each element of the sequence.
-   * This field MUST be present for this version of the IR.
-   */
   Onnx__TypeProto *elem_type;
 };
 #define ONNX__TYPE_PROTO__SEQUENCE__INIT \
@@ -1337,22 +624,14 @@ struct  Onnx__TypeProto__Sequence
     , NULL }
 
 
-/*
- * map<K,V>
- */
 struct  Onnx__TypeProto__Map
 {
   ProtobufCMessage base;
   /*
-   * This field MUST have a valid TensorProto.DataType value
-   * This field MUST be present for this version of the IR.
-   * This field MUST refer to an integral type ([U]INT{8|16|32|64}) or STRING
+   * A DataType.
    */
   protobuf_c_boolean has_key_type;
   int32_t key_type;
-  /*
-   * This field MUST be present for this version of the IR.
-   */
   Onnx__TypeProto *value_type;
 };
 #define ONNX__TYPE_PROTO__MAP__INIT \
@@ -1360,17 +639,9 @@ struct  Onnx__TypeProto__Map
     , 0, 0, NULL }
 
 
-/*
- * wrapper for Tensor, Sequence, or Map
- */
 struct  Onnx__TypeProto__Optional
 {
   ProtobufCMessage base;
-  /*
-   * The type and optional shape of the element wrapped.
-   * This field MUST be present for this version of the IR.
-   * Possible values correspond to OptionalProto.DataType enum
-   */
   Onnx__TypeProto *elem_type;
 };
 #define ONNX__TYPE_PROTO__OPTIONAL__INIT \
@@ -1382,9 +653,7 @@ struct  Onnx__TypeProto__SparseTensor
 {
   ProtobufCMessage base;
   /*
-   * This field MUST NOT have the value of UNDEFINED
-   * This field MUST have a valid TensorProto.DataType value
-   * This field MUST be present for this version of the IR.
+   * A DataType.
    */
   protobuf_c_boolean has_elem_type;
   int32_t elem_type;
@@ -1398,13 +667,7 @@ struct  Onnx__TypeProto__SparseTensor
 struct  Onnx__TypeProto__Opaque
 {
   ProtobufCMessage base;
-  /*
-   * When missing, the domain is the same as the model's.
-   */
   char *domain;
-  /*
-   * The name is optional but significant when provided.
-   */
   char *name;
 };
 #define ONNX__TYPE_PROTO__OPAQUE__INIT \
@@ -1424,40 +687,18 @@ typedef enum {
 } Onnx__TypeProto__ValueCase;
 
 /*
- * Types
- * The standard ONNX data types.
+ * The type of a value.
  */
 struct  Onnx__TypeProto
 {
   ProtobufCMessage base;
-  /*
-   * An optional denotation can be used to denote the whole
-   * type with a standard semantic description as to what is
-   * stored inside. Refer to https://github.com/onnx/onnx/blob/main/docs/TypeDenotation.md#type-denotation-definition
-   * for pre-defined type denotations.
-   */
   char *denotation;
   Onnx__TypeProto__ValueCase value_case;
   union {
-    /*
-     * The type of a tensor.
-     */
     Onnx__TypeProto__Tensor *tensor_type;
-    /*
-     * The type of a sequence.
-     */
     Onnx__TypeProto__Sequence *sequence_type;
-    /*
-     * The type of a map.
-     */
     Onnx__TypeProto__Map *map_type;
-    /*
-     * The type of an optional.
-     */
     Onnx__TypeProto__Optional *optional_type;
-    /*
-     * Type of the sparse tensor
-     */
     Onnx__TypeProto__SparseTensor *sparse_tensor_type;
     Onnx__TypeProto__Opaque *opaque_type;
   };
@@ -1468,23 +709,12 @@ struct  Onnx__TypeProto
 
 
 /*
- * Operator Sets
- * OperatorSets are uniquely identified by a (domain, opset_version) pair.
+ * A domain and the version of its operators.
  */
 struct  Onnx__OperatorSetIdProto
 {
   ProtobufCMessage base;
-  /*
-   * The domain of the operator set being identified.
-   * The empty string ("") or absence of this field implies the operator
-   * set that is defined as part of the ONNX specification.
-   * This field MUST be present in this version of the IR when referring to any other operator set.
-   */
   char *domain;
-  /*
-   * The version of the operator set being identified.
-   * This field MUST be present in this version of the IR.
-   */
   protobuf_c_boolean has_version;
   int64_t version;
 };
@@ -1493,67 +723,36 @@ struct  Onnx__OperatorSetIdProto
     , NULL, 0, 0 }
 
 
+/*
+ * A local function: a body that calls of its name stand for.
+ */
 struct  Onnx__FunctionProto
 {
   ProtobufCMessage base;
-  /*
-   * The name of the function, similar to op_type in NodeProto.
-   * This is part of the unique-id (domain, name, overload) of FunctionProtos in a model.
-   */
   char *name;
-  /*
-   * The inputs and outputs of the function.
-   */
   size_t n_input;
   char **input;
   size_t n_output;
   char **output;
   /*
-   * The attribute parameters of the function.
-   * It is for function parameters without default values.
+   * Attributes without a default.
    */
   size_t n_attribute;
   char **attribute;
   /*
-   * The attribute protos of the function.
-   * It is for function attributes with default values.
-   * A function attribute shall be represented either as
-   * a string attribute or an AttributeProto, not both.
+   * Attributes with their defaults.
    */
   size_t n_attribute_proto;
   Onnx__AttributeProto **attribute_proto;
-  /*
-   * The nodes in the function.
-   */
   size_t n_node;
   Onnx__NodeProto **node;
-  /*
-   * A human-readable documentation for this function. Markdown is allowed.
-   */
   char *doc_string;
   size_t n_opset_import;
   Onnx__OperatorSetIdProto **opset_import;
-  /*
-   * The domain which this function belongs to.
-   * This is part of the unique-id (domain, name, overload) of FunctionProtos in a model.
-   */
   char *domain;
-  /*
-   * The overload identifier of the function.
-   * This is part of the unique-id (domain, name, overload) of FunctionProtos in a model.
-   */
   char *overload;
-  /*
-   * Information for the values in the function. The ValueInfoProto.name's
-   * must be distinct and refer to names in the function (including inputs,
-   * outputs, and intermediate values). It is optional for a value to appear
-   * in value_info list.
-   */
   size_t n_value_info;
   Onnx__ValueInfoProto **value_info;
-  /*
-   * Named metadata values; keys should be distinct.
-   */
   size_t n_metadata_props;
   Onnx__StringStringEntryProto **metadata_props;
 };
