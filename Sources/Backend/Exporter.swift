@@ -138,8 +138,8 @@ package struct Exporter {
 
   private func described(in graph: Graph) -> [ValueInfoProto] {
     graph.values.filter { id in
-      graph[id].isDescribed && graph[id].type != nil && graph[id].weight == nil
-        && !graph.isOutput(id) && graph[id].origin != .input
+      graph[id].isDescribed && graph[id].type != nil && !graph.isOutput(id)
+        && !graph.inputs.contains(id)
     }.map { valueInfo($0, in: graph) }
   }
 

@@ -39,7 +39,8 @@ struct GraphBuilder {
     }
     if let index = declared[value.name] {
       // Before IR 4 every initializer had to be an input; from 4 on it may be replaced by a caller.
-      weights[index].weight.isOverridable = irVersion >= 4
+      guard irVersion >= 4 else { return }
+      weights[index].weight.isOverridable = true
       listed[index] = inputs.count
       inputs.append(nil)
     } else {
@@ -116,7 +117,11 @@ struct GraphBuilder {
   mutating func describe(_ value: ValueInfoProto) throws(Diagnostic) {
     // A description of a value that the graph does not have says nothing.
     guard let id = graph.value(named: value.name) else { return }
-    if graph[id].weight != nil { return }
+    if graph[id].weight != nil {
+      // The tensor says more than its description; only that there is one is kept.
+      graph.describe(id, isDescribed: true, annotations: graph[id].annotations)
+      return
+    }
     try note(value, on: id)
     graph.describe(id, isDescribed: true, annotations: value.annotations)
   }

@@ -72,9 +72,10 @@ extension Importer {
     }
     var bytes: [UInt8] = []
     var partial = TypedList.PartialVarint()
+    var encoded = payload.small ?? []
+    if payload.small == nil { encoded = try unpackedList(payload) }
     try TypedList.appendVarints(
-      (try payload.small ?? unpackedList(payload)).span, width: element.varintWidth,
-      partial: &partial, to: &bytes)
+      encoded.span, width: element.varintWidth, partial: &partial, to: &bytes)
     guard partial.count == entries, partial.isWhole else {
       throw .elementCount(partial.count, of: name, expected: entries)
     }
@@ -200,13 +201,14 @@ extension Importer {
         let file = try InputFile(path: path)
         var bytes: [UInt8] = []
         var partial = TypedList.PartialVarint()
+        let encoded = try file.bytes(at: range.offset, count: Int(range.length))
         try TypedList.appendVarints(
-          file.bytes(at: range.offset, count: Int(range.length)).span,
-          width: weight.stored.element.varintWidth, partial: &partial, to: &bytes)
+          encoded.span, width: weight.stored.element.varintWidth, partial: &partial,
+          to: &bytes)
         return bytes
       }
       if let location = range.file, let file = dataFiles[location] {
-        return try file.bytes(at: range.offset, count: Int(range.length))
+        return try file.file.bytes(at: range.offset, count: Int(range.length))
       }
       return try InputFile(path: path).bytes(at: range.offset, count: Int(range.length))
     }

@@ -1,5 +1,5 @@
 package import IR
-package import ONNX
+internal import ONNX
 package import Support
 package import Weights
 
@@ -23,7 +23,7 @@ package struct Importer {
     let model: Model
     do throws(Diagnostic) {
       model = try importer.model(of: file)
-      try Verifier.verify(model, status: .malformedInput)
+      try Verifier(status: .malformedInput).verify(model)
     } catch {
       throw error.inFile(path)
     }

@@ -53,6 +53,8 @@ struct Scanner: ~Copyable {
     let end: Int64
     /// Where the frame's five-byte length stands in the bytes it is written to.
     let lengthAt: Int
+    /// Where the frame's tag stands.
+    var tagAt = 0
     /// Bit n: the singular message field n was seen.
     var seen: UInt64 = 0
     /// The tensor's payload, once one of its data fields was seen.
@@ -88,6 +90,7 @@ struct Scanner: ~Copyable {
         let bits = UInt8(truncatingIfNeeded: length >> UInt32(7 * index)) & 0x7F
         skeleton[frame.lengthAt + index] = index < 4 ? bits | 0x80 : bits
       }
+      moveToHeader(from: frame.tagAt)
     }
   }
 
@@ -110,10 +113,11 @@ struct Scanner: ~Copyable {
       hasGraph = true
       frames.append(Frame(message: message, end: end, lengthAt: -1))
     } else {
+      let tagAt = skeleton.count
       appendTag(number, wire: 2)
       let lengthAt = skeleton.count
       skeleton.append(contentsOf: [0, 0, 0, 0, 0])
-      frames.append(Frame(message: message, end: end, lengthAt: lengthAt))
+      frames.append(Frame(message: message, end: end, lengthAt: lengthAt, tagAt: tagAt))
     }
   }
 
