@@ -1,3 +1,0 @@
-#ifndef X1
-#define X1
-#endif

@@ -1,0 +1,181 @@
+/// What a pattern found.
+package struct Match: Equatable, Sendable {
+  /// In the order of the spelling.
+  package var bindings: [Binding]
+  /// Operands before what reads them: graph order, where the pattern is a chain.
+  package var nodes: [NodeID]
+  package var result: ValueID
+
+  package struct Binding: Equatable, Sendable {
+    package var capture: Capture
+    package var value: ValueID
+    package var channelAxis: Int?
+  }
+
+  package subscript(name: String) -> Binding? { bindings.first { $0.capture.name == name } }
+}
+
+/// Why a pattern did not match, and how far it came.
+package struct Mismatch: Error, Equatable, Sendable {
+  /// The value that stands in the way.
+  package var value: ValueID
+  /// Reads behind the value's name: `is used 2 times, expected once`.
+  package var reason: String
+  /// How many nodes had matched: more than none is a near miss.
+  package var matched: Int
+
+  package init(_ value: ValueID, _ reason: String, matched: Int = 0) {
+    self.value = value
+    self.reason = reason
+    self.matched = matched
+  }
+}
+
+extension Graph {
+  /// Matches a pattern whose result is `value`; the graph stays as it is.
+  package func match(_ pattern: Pattern, at value: ValueID) throws(Mismatch) -> Match {
+    var matcher = Matcher(graph: self)
+    try matcher.match(pattern, value, isResult: true)
+    return Match(bindings: matcher.bindings, nodes: matcher.nodes.reversed(), result: value)
+  }
+}
+
+private struct Matcher {
+  let graph: Graph
+  var bindings: [Match.Binding] = []
+  /// Readers before what they read.
+  var nodes: [NodeID] = []
+
+  init(graph: Graph) { self.graph = graph }
+
+  mutating func match(
+    _ pattern: Pattern, _ value: ValueID, isResult: Bool = false
+  ) throws(Mismatch) {
+    switch pattern {
+    case .value(let capture): try bind(capture, value)
+    case .activation(let capture):
+      guard graph[value].weight == nil else {
+        throw mismatch(value, "is a weight, expected an activation")
+      }
+      try bind(capture, value)
+    case .weight(let capture, let rank, let axis):
+      try matchWeight(value, rank: rank)
+      try bind(capture, value, axis)
+    case .op(let op, let operands, let requirements):
+      let node = try node(op, making: value, isResult: isResult)
+      try check(requirements, node, value)
+      nodes.append(node)
+      try match(operands, of: node, value)
+    case .through(let ops, let inner): try match(inner, value, through: ops, isResult: isResult)
+    }
+  }
+
+  private func mismatch(_ value: ValueID, _ reason: String) -> Mismatch {
+    Mismatch(value, reason, matched: nodes.count)
+  }
+
+  private mutating func bind(
+    _ capture: Capture, _ value: ValueID, _ axis: Int? = nil
+  ) throws(Mismatch) {
+    guard let known = bindings.first(where: { $0.capture == capture }) else {
+      bindings.append(Match.Binding(capture: capture, value: value, channelAxis: axis))
+      return
+    }
+    guard known.value == value else {
+      throw mismatch(value, "is '\(capture.name)' beside '\(graph[known.value].name)'")
+    }
+  }
+
+  private func matchWeight(_ value: ValueID, rank: Int) throws(Mismatch) {
+    guard let weight = graph[value].weight else {
+      throw mismatch(value, "is no weight of this graph")
+    }
+    guard !weight.isOverridable else {
+      throw mismatch(value, "is a graph input too, so a caller may replace it")
+    }
+    let found = weight.type().shape?.count ?? 0
+    guard found == rank else { throw mismatch(value, "has rank \(found), expected \(rank)") }
+  }
+
+  private func node(
+    _ op: String, making value: ValueID, isResult: Bool
+  ) throws(Mismatch) -> NodeID {
+    guard case .result(let id, 0) = graph[value].origin, graph[id].isStandard(op) else {
+      throw mismatch(value, "is not made by \(op)")
+    }
+    if !isResult {
+      let uses = graph.useCount(of: value)
+      guard uses == 1 else { throw mismatch(value, "is used \(uses) times, expected once") }
+    }
+    return id
+  }
+
+  private func check(
+    _ requirements: [Pattern.Requirement], _ node: NodeID, _ value: ValueID
+  ) throws(Mismatch) {
+    for requirement in requirements {
+      let found = graph[node][attribute: requirement.name] ?? requirement.otherwise
+      guard found == requirement.value else {
+        throw mismatch(value, "has another '\(requirement.name)' than the spelling")
+      }
+    }
+  }
+
+  private mutating func match(
+    _ patterns: [Pattern], of node: NodeID, _ value: ValueID
+  ) throws(Mismatch) {
+    let operands = graph[node].inputs
+    let count = (operands.lastIndex { $0 != nil } ?? -1) + 1
+    guard count == patterns.count else {
+      throw mismatch(value, "has \(count) operands, expected \(patterns.count)")
+    }
+    let isCommutative = graph[node].op == "Add" || graph[node].op == "Mul"
+    guard isCommutative, patterns.count == 2 else {
+      return try match(patterns, operands, value)
+    }
+    let before = self
+    do throws(Mismatch) {
+      try match(patterns, operands, value)
+    } catch let first {
+      self = before
+      do throws(Mismatch) {
+        try match(patterns.reversed(), operands, value)
+      } catch let second {
+        throw second.matched > first.matched ? second : first
+      }
+    }
+  }
+
+  private mutating func match(
+    _ patterns: [Pattern], _ operands: [ValueID?], _ value: ValueID
+  ) throws(Mismatch) {
+    for (pattern, operand) in zip(patterns, operands) {
+      guard let operand else { throw mismatch(value, "leaves out an operand") }
+      try match(pattern, operand)
+    }
+  }
+
+  private mutating func match(
+    _ inner: Pattern, _ value: ValueID, through ops: [String], isResult: Bool
+  ) throws(Mismatch) {
+    let before = self
+    var value = value
+    var isResult = isResult
+    var passed: [NodeID] = []
+    while true {
+      do throws(Mismatch) {
+        nodes += passed
+        return try match(inner, value, isResult: isResult)
+      } catch {
+        self = before
+        guard passed.count < 8, case .result(let id, 0) = graph[value].origin,
+          let op = ops.first(where: { graph[id].isStandard($0) }),
+          let operand = graph[id].input(0)
+        else { throw error }
+        passed.append(try node(op, making: value, isResult: isResult))
+        value = operand
+        isResult = false
+      }
+    }
+  }
+}
