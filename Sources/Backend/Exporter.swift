@@ -1,3 +1,4 @@
+package import FP8
 package import IR
 internal import ONNX
 package import Support
@@ -13,6 +14,8 @@ package struct Exporter {
   /// Where each weight of the data file begins, in the order they are written.
   private var external: [(weight: Weight, offset: Int64)] = []
   private var externalLength: Int64 = 0
+  /// What each quantized weight lost, filled while weights are written.
+  package private(set) var losses: [Weight: QuantizationLoss] = [:]
 
   /// Which weights go to a data file.
   package struct Placement: Sendable {
@@ -67,7 +70,7 @@ package struct Exporter {
   package var hasData: Bool { !external.isEmpty }
 
   /// Writes the data file that the model written before names.
-  package func writeData(to output: inout OutputFile) throws(Diagnostic) {
+  package mutating func writeData(to output: inout OutputFile) throws(Diagnostic) {
     for item in external {
       try output.write([UInt8](repeating: 0, count: Int(item.offset - output.length)))
       if item.weight.isVerbatim, case .range(let range) = item.weight.source,
@@ -75,19 +78,19 @@ package struct Exporter {
       {
         try write(.verbatim(range), to: &output)
       } else {
-        try store.write(item.weight, to: &output)
+        losses[item.weight] = try store.write(item.weight, to: &output)
       }
     }
   }
 
-  private func write(_ contents: Contents, to output: inout OutputFile) throws(Diagnostic) {
+  private mutating func write(_ contents: Contents, to output: inout OutputFile) throws(Diagnostic) {
     switch contents {
     case .bytes(let bytes): try output.write(bytes)
     case .verbatim(let range):
       try store.withFile(of: range) { (file) throws(Diagnostic) in
         try output.copy(range.offset..<range.offset + range.length, of: file)
       }
-    case .weight(let weight): try store.write(weight, to: &output)
+    case .weight(let weight): losses[weight] = try store.write(weight, to: &output)
     }
   }
 

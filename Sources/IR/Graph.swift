@@ -159,7 +159,8 @@ package struct Graph: Equatable, Sendable {
   ///
   /// Where the new name is captured too, the two become one; a value of this graph's own that would
   /// hide the new name makes way.
-  private mutating func renameCapture(_ old: String, to name: String) {
+  /// Lets a body take another value from outside: `name` where it took `old`.
+  package mutating func renameCapture(_ old: String, to name: String) {
     guard let id = identifiers[old], self[id].origin == .captured else { return }
     guard let known = identifiers[name] else { return rename(id, to: name) }
     guard self[known].origin == .captured else {
@@ -268,6 +269,9 @@ package struct Graph: Equatable, Sendable {
     if predecessor >= 0 { next[Int(predecessor)] = successor } else { head = successor }
     if successor >= 0 { previous[Int(successor)] = predecessor } else { tail = predecessor }
   }
+
+  /// The node that stands first.
+  package var firstNode: NodeID? { head < 0 ? nil : NodeID(index: head) }
 
   /// The node after this one, in order.
   package func successor(of id: NodeID) -> NodeID? {

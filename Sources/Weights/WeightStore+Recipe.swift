@@ -6,13 +6,19 @@ extension WeightStore {
   /// Writes the weight as `raw_data`: read, laid out, cast and quantized block by block.
   ///
   /// No FP8 code beyond the quantization's full scale leaves this function but the one for NaN.
-  package func write(_ weight: Weight, to output: inout OutputFile) throws(Diagnostic) {
+  /// Gives what a quantized weight lost against the values that it was made from; it is gathered in
+  /// the same read, so the bytes are read once.
+  @discardableResult
+  package func write(
+    _ weight: Weight, to output: inout OutputFile
+  ) throws(Diagnostic) -> QuantizationLoss? {
     guard let quantization = weight.quantization else {
       try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
         try output.write(block)
       }
-      return
+      return nil
     }
+    var loss = QuantizationLoss()
     let plan = try quantizer(for: weight, quantization)
     let limit = plan.quantizer.encoding.encode(
       quantization.fullscale, fullscale: quantization.fullscale)
@@ -30,7 +36,9 @@ extension WeightStore {
         throw .codeOutOfRange(largest, limit: limit)
       }
       try output.write(made)
+      plan.quantizer.tally(block, of: type, layout: plan.layout, first: first, into: &loss)
     }
+    return loss
   }
 
   /// The largest magnitude of the weight as the graph reads it, of each channel of `axis` if given.
@@ -47,17 +55,6 @@ extension WeightStore {
     try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
       search.add(block, of: type, first: first)
     }
-  }
-
-  /// What a quantized weight lost against the values that it was made from.
-  package func loss(of weight: Weight) throws(Diagnostic) -> QuantizationLoss {
-    guard let quantization = weight.quantization else { return QuantizationLoss() }
-    let plan = try quantizer(for: weight, quantization)
-    var loss = QuantizationLoss()
-    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
-      plan.quantizer.tally(block, of: type, layout: plan.layout, first: first, into: &loss)
-    }
-    return loss
   }
 
   /// The channels of a weight along an axis of its final shape.

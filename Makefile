@@ -1,0 +1,50 @@
+# The two commands of the README are `make demo` and `make test`; CI runs the second.
+
+PREFIX ?= /usr/local
+BUILD_FLAGS := --explicit-target-dependency-import-check error
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+FP8C := .build/release/fp8c
+
+.PHONY: all build test demo golden bench lint install dependencies runtime
+
+all: build
+
+# Debian's packages: headers are looked for first, so nothing is asked for twice.
+dependencies:
+	@if ! pkg-config --exists libprotobuf-c zlib libcrypto 2>/dev/null; then \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) apt-get install -y -qq pkg-config libprotobuf-c-dev zlib1g-dev libssl-dev; \
+	fi
+
+# ONNX Runtime's shared library out of its wheel, into an ignored folder; no Python at run time.
+runtime:
+	@Sources/Integration/fetch-onnxruntime.sh .onnxruntime
+
+build: dependencies
+	swift build -c release --product fp8c $(BUILD_FLAGS)
+
+test: dependencies runtime
+	swift build --build-tests $(BUILD_FLAGS)
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  swift test --skip-build
+
+demo: build runtime
+	@FP8C=$(FP8C) \
+	  FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  Sources/Integration/demo.sh
+
+# Rewrites the golden files and fails: their difference is to be read before it is committed.
+golden: dependencies
+	FP8C_UPDATE_GOLDEN=1 swift test --filter GoldenTests
+
+bench: build
+	@FP8C=$(FP8C) Tests/Benchmarks/run.sh
+
+lint:
+	swift format lint -r --strict Sources Tests Package.swift
+
+install: build
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets
+	install -m 755 $(FP8C) $(DESTDIR)$(PREFIX)/bin/fp8c
+	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas
+	install -m 644 schemas/targets/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets

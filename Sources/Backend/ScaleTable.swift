@@ -1,0 +1,111 @@
+package import FP8
+package import IR
+package import Support
+
+/// The scales of a quantized model for people and tools, read off the graph that was written.
+package struct ScaleTable {
+  /// What the table's header says beside the modules.
+  package struct Header: Sendable {
+    package var toolVersion: String
+    package var modelDigest: String
+    package var configurationDigest: String
+    package var measurementDigest: String?
+    package var target: String
+    package var method: String
+    package var form: String
+
+    package init(
+      toolVersion: String, modelDigest: String, configurationDigest: String,
+      measurementDigest: String?, target: String, method: String, form: String
+    ) {
+      self.toolVersion = toolVersion
+      self.modelDigest = modelDigest
+      self.configurationDigest = configurationDigest
+      self.measurementDigest = measurementDigest
+      self.target = target
+      self.method = method
+      self.form = form
+    }
+  }
+
+  /// The version of the table's layout, `schemas/scale-table.schema.json`.
+  private static let formatVersion = 1
+
+  private let header: Header
+  private let graph: Graph
+  private let losses: [Weight: QuantizationLoss]
+  private let limits: FormatLimits
+
+  package init(
+    _ header: Header, graph: Graph, losses: [Weight: QuantizationLoss], limits: FormatLimits
+  ) {
+    self.header = header
+    self.graph = graph
+    self.losses = losses
+    self.limits = limits
+  }
+
+  package var json: JSON {
+    .object([
+      "format_version": .number(ScaleTable.formatVersion),
+      "tool": .object(["name": .string("fp8c"), "version": .string(header.toolVersion)]),
+      "model_sha256": .string(header.modelDigest),
+      "config_sha256": .string(header.configurationDigest),
+      "measurement_sha256": header.measurementDigest.map { .string($0) } ?? .null,
+      "target": .string(header.target),
+      "form": .string(header.form),
+      "scale_method": .string(header.method),
+      "modules": .array(graph.modules.map(module)),
+    ])
+  }
+
+  private func module(_ module: QuantizedModule) -> JSON {
+    .object([
+      "path": .string(module.path),
+      "kind": .string(module.kind),
+      "type": .string(module.type),
+      "nodes": .array(module.nodes.map { .string(label(of: $0)) }),
+      "evidence": .string(module.evidence.rawValue),
+      "ports": .array(module.ports.map(port)),
+    ])
+  }
+
+  /// A node's name in the source, else the name of what it makes.
+  private func label(of id: NodeID) -> String {
+    let node = graph[id]
+    if !node.origin.isEmpty { return node.origin }
+    return node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
+  }
+
+  private func port(_ port: Port) -> JSON {
+    var members = [
+      JSON.Member("port", .string(port.name)),
+      JSON.Member("role", .string(port.role.rawValue)),
+      JSON.Member("value", .string(graph[port.value].name)),
+      JSON.Member("maxabs", port.maxAbs.map(list) ?? .null),
+    ]
+    guard let scale = port.scale else { return .object(members) }
+    members.append(JSON.Member("scale", list(scale.values)))
+    members.append(JSON.Member("inverse_scale", list(scale.values.map { 1 / $0 })))
+    members.append(
+      JSON.Member("granularity", .string(scale.axis == nil ? "per-tensor" : "per-channel")))
+    if let axis = scale.axis { members.append(JSON.Member("channel_axis", .number(axis))) }
+    if case .perTensor(let value) = scale, limits.alignedScales.contains(value) {
+      members.append(
+        JSON.Member("exponent_bias", .number(limits.encoding.bias - Int(value.exponent))))
+    }
+    if let weight = graph[port.value].weight, let loss = losses[weight], loss.elements > 0 {
+      let count = Double(loss.elements)
+      members.append(JSON.Member("clipped_fraction", .number(Double(loss.clipped) / count)))
+      members.append(JSON.Member("flushed_fraction", .number(Double(loss.flushed) / count)))
+      members.append(JSON.Member("mean_squared_error", .number(loss.error / count)))
+    }
+    return .object(members)
+  }
+
+  /// One number where there is one, else a list; a float32 as the shortest text that is it.
+  private func list(_ values: [Float]) -> JSON {
+    let numbers = values.map { JSON.number(Double($0.description) ?? Double($0)) }
+    return numbers.count == 1 ? numbers[0] : .array(numbers)
+  }
+}

@@ -1,0 +1,35 @@
+package import Support
+
+/// The ranges of one run: INC's measurement file (inc-fp8.md section 5.3).
+package struct Measurement: Equatable, Sendable {
+  package enum Mode: String, CaseIterable, Sendable {
+    case dynamicRange = "DynamicRange"
+    case shape = "Shape"
+  }
+
+  /// Forward passes so far, where the file was written during a run.
+  package var sampleCount: Int?
+  package var globalRank: Int?
+  package var localRank: Int?
+  package var mode: Mode
+  package var nodes: [MeasuredNode]
+
+  package init(
+    sampleCount: Int? = nil, globalRank: Int? = nil, localRank: Int? = nil,
+    mode: Mode = .dynamicRange, nodes: [MeasuredNode] = []
+  ) {
+    self.sampleCount = sampleCount
+    self.globalRank = globalRank
+    self.localRank = localRank
+    self.mode = mode
+    self.nodes = nodes
+  }
+
+  /// The largest measurement file that is read, in bytes.
+  package static let sizeLimit: Int64 = 1 << 30
+
+  package init(path: String) throws(Diagnostic) {
+    try self.init(
+      json: try InputFile.contents(of: path, limit: Measurement.sizeLimit), file: path)
+  }
+}

@@ -1,0 +1,359 @@
+internal import FP8
+package import IR
+package import Support
+
+/// Moves operators that are not FP8 to the high precision type, and leaves in place what belongs there.
+///
+/// Before, with `hp=bf16`:
+///
+///     graph @main(%x: f32[4, 64]) -> (%y) {
+///       %h = Relu(%x) : f32[4, 64]
+///       %y = Add(%h, @b) : f32[4, 64]
+///
+/// After:
+///
+///     graph @main(%x: f32[4, 64]) -> (%y) {
+///       weight @b: bf16[64] stored … f32[64] | cast bf16
+///       %x.bf16 = Cast(%x) {to = 16} : bf16[4, 64]
+///       %h = Relu(%x.bf16) : bf16[4, 64]
+///       %y.bf16 = Add(%h, @b) : bf16[4, 64]
+///       %y = Cast(%y.bf16) {to = 1} : f32[4, 64]
+///
+/// Graph inputs and outputs keep their types. An operator stays in the type it had where the opset
+/// gives it no other, where it holds graphs or is a call, where its result becomes an integer or a
+/// shape, and in front of `Sin` and `Cos`, whose angles a short type cannot hold (decisions.md, Output
+/// form). Constants beyond the range of the type are clamped to it.
+package struct ConvertPrecision: Pass {
+  package static let name = "convert-precision"
+
+  /// The type to move to; the driver's choice where it is not given.
+  package var hp: HighPrecision?
+
+  package init() {}
+
+  package init(hp: HighPrecision?) { self.hp = hp }
+
+  package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    let target = (hp ?? context.hp).element
+    var conversion = PrecisionConversion(model: model, target: target, context: context)
+    conversion.run()
+    model.graph = conversion.graph
+    context.count("converted", by: conversion.convertedCount)
+    context.count("casts", by: conversion.castCount)
+  }
+}
+
+/// One conversion of a main graph.
+private struct PrecisionConversion {
+  var graph: Graph
+  private(set) var convertedCount = 0
+  private(set) var castCount = 0
+
+  private let target: ElementType
+  private let opset: Int
+  private let context: PassContext
+  private let targetDomain: String
+  /// The type a value had before the pass, where that is a high precision type.
+  private var before: [ValueID: ElementType] = [:]
+  private var casts: [CastKey: ValueID] = [:]
+  private var kept: Set<NodeID> = []
+
+  private struct CastKey: Hashable {
+    let value: ValueID
+    let element: ElementType
+  }
+
+  init(model: Model, target: ElementType, context: PassContext) {
+    graph = model.graph
+    self.target = target
+    self.context = context
+    opset = Int(model.opset ?? context.emittedOpset)
+    targetDomain = context.target.domain
+  }
+
+  mutating func run() {
+    for id in graph.values {
+      if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
+    }
+    kept = SensitiveNodes(graph).nodes
+    for id in graph.nodeIDs { convert(id) }
+    restoreOutputs()
+    dropUnusedWeights()
+  }
+
+  // MARK: Nodes
+
+  private mutating func convert(_ id: NodeID) {
+    let node = graph[id]
+    if node.domain == targetDomain, context.target.isOperator(node.op) {
+      convertTargetOperator(id, node)
+      return
+    }
+    if !kept.contains(id), node.domain.isEmpty, node.bodies.isEmpty {
+      switch node.op {
+      case "Cast":
+        convertCast(id, node)
+        return
+      case "QuantizeLinear":
+        convertQuantize(id, node)
+        return
+      case "DequantizeLinear":
+        convertDequantize(id, node)
+        return
+      default:
+        if let plan = plan(for: node) {
+          apply(plan, to: id)
+          return
+        }
+      }
+    }
+    keep(id, node)
+  }
+
+  /// The operator runs as it did: every operand gets back the type it had.
+  private mutating func keep(_ id: NodeID, _ node: Node) {
+    var inputs = node.inputs
+    for (position, input) in inputs.enumerated() {
+      guard let input, let element = before[input] else { continue }
+      inputs[position] = typed(input, element, before: id)
+    }
+    if inputs != node.inputs { graph.update(id) { $0.inputs = inputs } }
+    for name in graph.captures(of: node) {
+      guard let value = graph.value(named: name), let element = before[value],
+        graph[value].type?.element != element
+      else { continue }
+      let original = typed(value, element, before: id)
+      let newName = graph[original].name
+      graph.update(id) { node in
+        node.mapBodies { $0.renameCapture(name, to: newName) }
+      }
+    }
+  }
+
+  /// Which operands and results of a standard operator take the type.
+  private struct Plan {
+    var inputs: [Bool]
+    var outputs: [Bool]
+  }
+
+  private func plan(for node: Node) -> Plan? {
+    guard let signature = context.operators.signature(domain: "", op: node.op, opset: opset) else {
+      return nil
+    }
+    var variables: Set<String> = []
+    var plan = Plan(
+      inputs: Array(repeating: false, count: node.inputs.count),
+      outputs: Array(repeating: false, count: node.outputs.count))
+    for (position, input) in node.inputs.enumerated() {
+      guard let input, before[input] != nil else { continue }
+      guard let formal = signature.input(at: position) else { return nil }
+      guard let variable = formal.variable else { continue }
+      guard signature.allows(variable, target) else { return nil }
+      variables.insert(variable)
+      plan.inputs[position] = true
+    }
+    for (position, output) in node.outputs.enumerated() {
+      guard let output, before[output] != nil else { continue }
+      guard let formal = signature.output(at: position), let variable = formal.variable else {
+        continue
+      }
+      plan.outputs[position] = variables.contains(variable)
+    }
+    return variables.isEmpty ? nil : plan
+  }
+
+  private mutating func apply(_ plan: Plan, to id: NodeID) {
+    let node = graph[id]
+    var inputs = node.inputs
+    for (position, input) in inputs.enumerated() {
+      guard let input, let element = before[input] else { continue }
+      inputs[position] = typed(input, plan.inputs[position] ? target : element, before: id)
+    }
+    graph.update(id) { $0.inputs = inputs }
+    for (position, output) in node.outputs.enumerated() where plan.outputs[position] {
+      if let output { setElement(of: output) }
+    }
+    convertedCount += 1
+  }
+
+  /// A cast to a high precision type becomes one to the target's; a cast to anything else reads what
+  /// there is.
+  private mutating func convertCast(_ id: NodeID, _ node: Node) {
+    guard let output = node.outputs.first ?? nil, before[output] != nil else {
+      keep(id, node)
+      return
+    }
+    let element = target
+    graph.update(id) { $0.set("to", to: .int(Int64(element.rawValue))) }
+    setElement(of: output)
+    convertedCount += 1
+  }
+
+  /// From opset 23 on the scale may be float32 beside a shorter input.
+  private mutating func convertQuantize(_ id: NodeID, _ node: Node) {
+    guard opset >= 23, let input = node.input(0), before[input] != nil else {
+      keep(id, node)
+      return
+    }
+    var inputs = node.inputs
+    inputs[0] = typed(input, target, before: id)
+    graph.update(id) { $0.inputs = inputs }
+    convertedCount += 1
+  }
+
+  private mutating func convertDequantize(_ id: NodeID, _ node: Node) {
+    guard opset >= 23, target != .float32, let output = node.outputs.first ?? nil,
+      before[output] != nil
+    else {
+      keep(id, node)
+      return
+    }
+    let element = target
+    graph.update(id) { $0.set("output_dtype", to: .int(Int64(element.rawValue))) }
+    setElement(of: output)
+    convertedCount += 1
+  }
+
+  /// The target's operators compute in float32 inside, read any type and write the one they are told.
+  private mutating func convertTargetOperator(_ id: NodeID, _ node: Node) {
+    guard node.int("out_dtype") != nil else {
+      // A cast reads activations as they come; its factor stays float32.
+      return
+    }
+    let element = target
+    graph.update(id) { $0.set("out_dtype", to: .int(Int64(element.rawValue))) }
+    for output in node.outputs {
+      if let output { setElement(of: output) }
+    }
+    convertedCount += 1
+  }
+
+  private mutating func setElement(of value: ValueID) {
+    guard case .tensor(var type)? = graph[value].type else { return }
+    type.element = target
+    graph.setType(of: value, to: .tensor(type))
+  }
+
+  // MARK: Values
+
+  /// The value in a type: itself, a weight with one more step, or a cast that is shared.
+  private mutating func typed(
+    _ value: ValueID, _ element: ElementType, before node: NodeID
+  ) -> ValueID {
+    guard graph[value].type?.element != element else { return value }
+    let key = CastKey(value: value, element: element)
+    if let known = casts[key] { return known }
+    let made: ValueID
+    if var weight = graph[value].weight, !weight.isOverridable {
+      weight.recipe.append(.cast(element))
+      made = graph.addWeight(
+        graph.freshName("\(graph[value].name).\(element.spelling)"), weight,
+        annotations: graph[value].annotations)
+    } else {
+      made = graph.addNode(
+        Node(
+          op: "Cast", inputs: [value], outputs: [],
+          attributes: [Attribute("to", .int(Int64(element.rawValue)))],
+          origin: graph[node].origin),
+        result: "\(graph[value].name).\(element.spelling)",
+        type: .tensor(TensorType(element, graph[value].type?.tensor?.shape)),
+        before: firstReader(of: value, node))
+      castCount += 1
+    }
+    casts[key] = made
+    return made
+  }
+
+  /// Where a cast of the value may stand so that every later reader can share it: right behind its
+  /// maker, or in front of the first node.
+  private func firstReader(of value: ValueID, _ node: NodeID) -> NodeID? {
+    if let producer = graph.producer(of: value) { return graph.successor(of: producer) }
+    return graph.firstNode ?? node
+  }
+
+  /// Graph outputs get back the types they had, and keep their names.
+  private mutating func restoreOutputs() {
+    var outputs = graph.outputs
+    for output in graph.outputs {
+      guard let element = before[output], graph[output].type?.element != element else { continue }
+      let name = graph[output].name
+      let annotations = graph[output].annotations
+      let spelling = graph[output].type?.element?.spelling ?? "value"
+      graph.rename(output, to: graph.freshName("\(name).\(spelling)"))
+      let cast = graph.addNode(
+        Node(
+          op: "Cast", inputs: [output], outputs: [],
+          attributes: [Attribute("to", .int(Int64(element.rawValue)))]),
+        result: name, type: .tensor(TensorType(element, graph[output].type?.tensor?.shape)))
+      graph.describe(cast, isDescribed: false, annotations: annotations)
+      castCount += 1
+      for index in outputs.indices where outputs[index] == output { outputs[index] = cast }
+    }
+    if outputs != graph.outputs { graph.setOutputs(outputs) }
+  }
+
+  /// A weight that only its cast copy replaces gives the copy its name.
+  private mutating func dropUnusedWeights() {
+    for (key, copy) in casts.sorted(by: { $0.value < $1.value }) {
+      guard graph[key.value].weight != nil, graph.useCount(of: key.value) == 0,
+        !graph.modules.contains(where: { $0.ports.contains { $0.value == key.value } })
+      else { continue }
+      let name = graph[key.value].name
+      graph.removeValue(key.value)
+      graph.rename(copy, to: name)
+    }
+  }
+}
+
+/// The nodes whose float values become integers, shapes or rotary angles.
+private struct SensitiveNodes {
+  private(set) var nodes: Set<NodeID> = []
+
+  /// Operators that only move or combine a few numbers: what a shape or an angle is computed with.
+  private static let cheap: Set<String> = [
+    "Abs", "Add", "Cast", "Ceil", "Concat", "CumSum", "Div", "Exp", "Expand", "Floor", "Gather",
+    "Identity", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Pow", "Range", "Reciprocal", "Reshape",
+    "Round", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
+  ]
+  private static let roots: Set<String> = ["Sin", "Cos", "Range", "CumSum", "Resize", "Upsample"]
+
+  init(_ graph: Graph) {
+    var pending: [(node: NodeID, isAngle: Bool)] = []
+    for id in graph.nodeIDs {
+      let node = graph[id]
+      guard node.domain.isEmpty else { continue }
+      if SensitiveNodes.roots.contains(node.op) {
+        if node.op == "Sin" || node.op == "Cos" || node.op == "Range" || node.op == "CumSum" {
+          nodes.insert(id)
+        }
+        let operands =
+          node.op == "Resize" || node.op == "Upsample" ? node.inputs.dropFirst() : node.inputs[...]
+        for operand in operands {
+          if let producer = operand.flatMap({ graph.producer(of: $0) }) {
+            pending.append((producer, node.op == "Sin" || node.op == "Cos"))
+          }
+        }
+      } else if node.op == "Cast", let input = node.input(0),
+        graph[input].type?.element?.isHighPrecision ?? false,
+        let output = node.outputs.first ?? nil,
+        graph[output].type?.element.map({ !$0.isHighPrecision && $0 != .bool }) ?? false,
+        let producer = graph.producer(of: input)
+      {
+        pending.append((producer, false))
+      }
+    }
+    while let (id, isAngle) = pending.popLast() {
+      guard !nodes.contains(id) else { continue }
+      let node = graph[id]
+      guard node.domain.isEmpty,
+        SensitiveNodes.cheap.contains(node.op) || (isAngle && node.op == "MatMul")
+      else { continue }
+      nodes.insert(id)
+      for input in node.inputs {
+        if let producer = input.flatMap({ graph.producer(of: $0) }) {
+          pending.append((producer, isAngle))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+internal import Glibc
+
+/// What fp8c does with folders beside opening files in them.
+///
+/// The unsafe calls hold because a directory stream is closed before its function returns, and an
+/// entry's name is copied before the next is read.
+package enum Folder {
+  /// The names of a folder's entries, sorted by their bytes; without `.` and `..`.
+  package static func entries(of path: String) throws(Diagnostic) -> [String] {
+    guard let stream = unsafe opendir(path) else {
+      throw .cannotOpen(path, reason: systemMessage())
+    }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { name in
+        unsafe name.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  package static func exists(_ path: String) -> Bool {
+    var information = stat()
+    return unsafe lstat(path, &information) == 0
+  }
+
+  /// Moves an entry within one file system, never over an existing one.
+  package static func move(_ source: String, to target: String) throws(Diagnostic) {
+    guard !exists(target) else { throw .cannotCreate(target, reason: "file exists") }
+    guard unsafe rename(source, target) == 0 else {
+      throw .cannotCreate(target, reason: systemMessage())
+    }
+  }
+}

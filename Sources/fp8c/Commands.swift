@@ -1,0 +1,167 @@
+internal import ArgumentParser
+internal import Driver
+internal import Support
+
+struct Compile: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures where needed and quantizes: the whole job.")
+
+  @Argument(help: "The model, binary ONNX.") var model: String
+  @Option(name: .short, help: "Where the FP8 model goes.") var output: String
+  @Option(help: "MEASURE, QUANTIZE or AUTO (default: AUTO).") var mode: ModeSpelling?
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    var options = shared.options(model: model, output: output)
+    options.mode = mode?.value
+    let chosen = options
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: chosen, console: console).compile()
+    }
+  }
+}
+
+enum ModeSpelling: String, ExpressibleByArgument, CaseIterable {
+  case measure = "MEASURE"
+  case quantize = "QUANTIZE"
+  case auto = "AUTO"
+
+  init?(argument: String) { self.init(rawValue: argument.uppercased()) }
+
+  var value: Configuration.Mode {
+    switch self {
+    case .measure: .measure
+    case .quantize: .quantize
+    case .auto: .auto
+    }
+  }
+}
+
+struct Measure: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs the calibration batches and writes the measurement files.")
+
+  @Argument(help: "The model, binary ONNX.") var model: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: shared.options(model: model), console: console).measure()
+    }
+  }
+}
+
+struct Quantize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Reads the measurements and writes the FP8 model and its scale table.")
+
+  @Argument(help: "The model, binary ONNX.") var model: String
+  @Option(name: .short, help: "Where the FP8 model goes.") var output: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: shared.options(model: model, output: output), console: console)
+        .quantize()
+    }
+  }
+}
+
+struct Scales: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turns a measurement file into a scale file; needs no model.")
+
+  @Argument(help: "A measurement file, INC's JSON.") var measurement: String
+  @Option(name: .short, help: "Where the scale file goes.") var output: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: shared.options(model: measurement, output: output), console: console)
+        .scales()
+    }
+  }
+}
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lists every module found, and why other nodes were left.")
+
+  @Argument(help: "The model, binary ONNX.") var model: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: shared.options(model: model), console: console).inspect()
+    }
+  }
+}
+
+struct Opt: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs named passes over textual IR or ONNX and prints textual IR.")
+
+  @Argument(help: "A model, binary ONNX or .ir.") var input: String
+  @Option(help: "The passes: P1,P2{option=value}.") var passes: String
+  @Option(name: .short, help: "Where the text goes (default: standard output).")
+  var output: String?
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Driver(options: shared.options(model: input, output: output), console: console)
+        .opt(passes: passes)
+    }
+  }
+}
+
+struct Print: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Prints the stable text form; weights as type and digest.")
+
+  @Argument(help: "A model, binary ONNX or .ir.") var model: String
+
+  func run() throws {
+    try perform { console throws(Diagnostic) in
+      var options = Options()
+      options.model = model
+      return try Driver(options: options, console: console).printModel()
+    }
+  }
+}
+
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Runs a model and its FP8 form on the same inputs and compares.")
+
+  @Argument(help: "The source model.") var model: String
+  @Argument(help: "The FP8 model.") var quantized: String
+  @Option(help: "Batches: .npz, a folder of them, or test_data_set_* (repeatable).")
+  var inputs: [String]
+  @Option(help: "Right answers of a classifier, as FILE.npz:KEY.") var labels: String?
+  @Option(help: "Fail where an output has less SQNR than this many dB.") var minSqnr: Double?
+  @Option(help: "The shared library of ONNX Runtime.") var onnxruntime: String?
+
+  func run() throws {
+    try perform { console throws(Diagnostic) in
+      var options = Options()
+      options.model = model
+      options.onnxruntime = onnxruntime
+      return try Driver(options: options, console: console).verify(
+        quantized: quantized, inputs: inputs, labels: labels, minimum: minSqnr)
+    }
+  }
+}
+
+struct Targets: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lists the target descriptions, or prints one.")
+
+  @Argument(help: "A target's name.") var name: String?
+
+  func run() throws {
+    try perform { console throws(Diagnostic) in
+      try Driver(options: Options(), console: console).targets(name)
+    }
+  }
+}

@@ -1,0 +1,223 @@
+internal import ArgumentParser
+internal import Driver
+internal import FP8
+internal import Support
+
+/// The options that compile, measure and quantize share (cli.md section 2).
+struct SharedOptions: ParsableArguments {
+  @Option(help: "The configuration of Intel Neural Compressor, a JSON file.")
+  var config: String?
+
+  @Option(name: .customLong("fp8-config"), help: "E4M3 or E5M2 (default: E4M3).")
+  var format: FP8Spelling?
+
+  @Option(help: "The type of what is not FP8: bf16, fp16 or fp32 (default: bf16).")
+  var hpDtype: HPSpelling?
+
+  @Option(help: "How scales are chosen (default: maxabs_hw).")
+  var scaleMethod: String?
+
+  @Option(help: "What the measurement gathers: maxabs.")
+  var observer: ObserverSpelling?
+
+  @Option(help: "NONE also measures outputs, OUTPUT does not (default: OUTPUT).")
+  var measureExclude: ExcludeSpelling?
+
+  @Option(help: "Take modules whose path matches this regular expression (repeatable).")
+  var allowName: [String] = []
+
+  @Option(help: "Take modules of this type (repeatable).")
+  var allowType: [String] = []
+
+  @Option(help: "Leave modules whose path matches this regular expression (repeatable).")
+  var blockName: [String] = []
+
+  @Option(help: "Leave modules of this type (repeatable).")
+  var blockType: [String] = []
+
+  @Option(help: "Folder and prefix of measurement files (default: ./hqt_output/measure).")
+  var dumpStatsPath: String?
+
+  @Option(help: "A target by name, or its description as a file (default: gaudi2).")
+  var target: String?
+
+  @Flag(help: "Write QuantizeLinear and DequantizeLinear instead of the target's operators.")
+  var qdq = false
+
+  @Option(help: "Batches to measure: .npz, a folder of them, or test_data_set_* (repeatable).")
+  var calibration: [String] = []
+
+  @Option(help: "Where the scale table goes (default: OUT with .scales.json for .onnx).")
+  var scales: String?
+
+  @Option(help: "Where the final graph goes as text.")
+  var ir: String?
+
+  @Option(help: "Print the graph after this pass, or after all (repeatable).")
+  var printIrAfter: [String] = []
+
+  @Option(help: "Print the graph before this pass, or before all (repeatable).")
+  var printIrBefore: [String] = []
+
+  @Flag(help: "Say for every node why it was or was not taken.")
+  var explain = false
+
+  @Option(help: "Where a dependency file for Make and Ninja goes.")
+  var depfile: String?
+
+  @Option(help: "Keep weights in a file beside the model: never, auto or always.")
+  var externalData: ExternalSpelling = .auto
+
+  @Option(help: "Weights below this many bytes stay inside the model.")
+  var externalDataThreshold: Int64 = 1024
+
+  @Option(help: "How many processors to use.")
+  var jobs: Int?
+
+  @Option(help: "Show progress: auto, always or never.")
+  var progress: ProgressSpelling = .auto
+
+  @Flag(name: .customShort("q"), help: "Say only what is wrong.")
+  var quiet = false
+
+  @Flag(name: .customShort("v"), help: "Say more.")
+  var verbose = false
+
+  @Flag(help: "Print what every pass counted.")
+  var statistics = false
+
+  @Option(help: "Compute scales as the device does, or exactly: device or exact.")
+  var scaleArithmetic: ArithmeticSpelling?
+
+  @Flag(help: "Round weights to the high precision type before FP8, as INC does.")
+  var weightsViaHp = false
+
+  @Flag(help: "Accept weights and ranges that are NaN or infinite.")
+  var allowNonfinite = false
+
+  @Flag(help: "Do not wait for the disk.")
+  var noSync = false
+
+  @Option(help: "The shared library of ONNX Runtime.")
+  var onnxruntime: String?
+
+  /// The driver's options; `model` and `output` are the command's own.
+  func options(model: String, output: String? = nil) -> Options {
+    var options = Options()
+    options.model = model
+    options.output = output
+    options.config = config
+    options.format = format?.value
+    options.hp = hpDtype?.value
+    options.scaleMethod = scaleMethod
+    options.measuresOutputs = measureExclude.map { $0 == .none }
+    options.allowedNames = allowName
+    options.allowedTypes = allowType
+    options.blockedNames = blockName
+    options.blockedTypes = blockType
+    options.dumpStatsPath = dumpStatsPath
+    options.target = target
+    options.usesQDQ = qdq
+    options.calibration = calibration
+    options.scales = scales
+    options.ir = ir
+    options.printBefore = printIrBefore
+    options.printAfter = printIrAfter
+    options.explain = explain
+    options.depfile = depfile
+    options.externalData = externalData.value
+    options.externalDataThreshold = externalDataThreshold
+    options.jobs = jobs
+    options.progress = progress.value
+    options.isQuiet = quiet
+    options.isVerbose = verbose
+    options.showsStatistics = statistics
+    options.arithmetic = scaleArithmetic?.value
+    options.weightsViaHP = weightsViaHp
+    options.allowsNonFinite = allowNonfinite
+    options.syncs = !noSync
+    options.onnxruntime = onnxruntime
+    return options
+  }
+}
+
+enum FP8Spelling: String, ExpressibleByArgument, CaseIterable {
+  case e4m3 = "E4M3"
+  case e5m2 = "E5M2"
+
+  init?(argument: String) { self.init(rawValue: argument.uppercased()) }
+
+  var value: FP8Format {
+    switch self {
+    case .e4m3: .e4m3
+    case .e5m2: .e5m2
+    }
+  }
+}
+
+enum HPSpelling: String, ExpressibleByArgument, CaseIterable {
+  case bf16
+  case fp16
+  case fp32
+
+  init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+
+  var value: HighPrecision {
+    switch self {
+    case .bf16: .bf16
+    case .fp16: .fp16
+    case .fp32: .fp32
+    }
+  }
+}
+
+enum ObserverSpelling: String, ExpressibleByArgument, CaseIterable {
+  case maxabs
+}
+
+enum ExcludeSpelling: String, ExpressibleByArgument, CaseIterable {
+  case none = "NONE"
+  case output = "OUTPUT"
+
+  init?(argument: String) { self.init(rawValue: argument.uppercased()) }
+}
+
+enum ExternalSpelling: String, ExpressibleByArgument, CaseIterable {
+  case never
+  case auto
+  case always
+
+  var value: Options.ExternalData {
+    switch self {
+    case .never: .never
+    case .auto: .auto
+    case .always: .always
+    }
+  }
+}
+
+enum ProgressSpelling: String, ExpressibleByArgument, CaseIterable {
+  case auto
+  case always
+  case never
+
+  var value: Options.Progress {
+    switch self {
+    case .auto: .auto
+    case .always: .always
+    case .never: .never
+    }
+  }
+}
+
+enum ArithmeticSpelling: String, ExpressibleByArgument, CaseIterable {
+  case device
+  case exact
+
+  var value: ScaleArithmetic {
+    switch self {
+    case .device: .device
+    case .exact: .exact
+    }
+  }
+}
