@@ -1,0 +1,40 @@
+#include "schemas.h"
+
+// #embed is C23; as an extension it is part of every clang that Swift ships.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const unsigned char methods[] = {
+#embed "../../schemas/methods.json"
+};
+static const unsigned char modules[] = {
+#embed "../../schemas/modules.json"
+};
+static const unsigned char operators[] = {
+#embed "../../schemas/operators.json"
+};
+static const unsigned char results[] = {
+#embed "../../schemas/results.json"
+};
+static const unsigned char gaudi2[] = {
+#embed "../../schemas/targets/gaudi2.json"
+};
+static const unsigned char gaudi3[] = {
+#embed "../../schemas/targets/gaudi3.json"
+};
+static const unsigned char generic[] = {
+#embed "../../schemas/targets/generic.json"
+};
+
+#define SCHEMA(path, bytes) {path, bytes, sizeof(bytes)}
+
+const fp8c_schema fp8c_schemas[] = {
+    SCHEMA("methods.json", methods),
+    SCHEMA("modules.json", modules),
+    SCHEMA("operators.json", operators),
+    SCHEMA("results.json", results),
+    SCHEMA("targets/gaudi2.json", gaudi2),
+    SCHEMA("targets/gaudi3.json", gaudi3),
+    SCHEMA("targets/generic.json", generic),
+};
+
+const size_t fp8c_schema_count = sizeof(fp8c_schemas) / sizeof(fp8c_schemas[0]);

@@ -1,0 +1,74 @@
+internal import Support
+
+extension Diagnostic {
+  static func deprecatedOperator(_ op: String, domain: String, opset: Int64) -> Diagnostic {
+    Diagnostic(
+      "operator '\(op)' of \(name(of: domain)) is no longer part of version \(opset)")
+  }
+
+  static func noFormat(_ format: String, target: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "target '\(target)' has no format '\(format)'",
+      notes: ["it has \(list(known))"])
+  }
+
+  static func notEmbedded(_ path: String) -> Diagnostic {
+    Diagnostic(.error, .internalError, "the file 'schemas/\(path)' is not built in")
+  }
+
+  static func operatorNotYet(
+    _ op: String, domain: String, since: Int64, opset: Int64
+  ) -> Diagnostic {
+    Diagnostic(
+      "operator '\(op)' of \(name(of: domain)) exists from version \(since) on, and the model "
+        + "imports version \(opset)")
+  }
+
+  static func unknownDomain(_ domain: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      "domain '\(domain)' has no table of operators", notes: suggestions(for: domain, known))
+  }
+
+  static func unknownFormat(_ format: String, at path: String, file: String?) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "'\(path)': '\(format)' is no FP8 format, expected 'e4m3' or 'e5m2'")
+  }
+
+  static func unknownMethod(_ method: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "unknown scale method '\(method)'",
+      notes: suggestions(for: method, known))
+  }
+
+  static func unknownOperator(_ op: String, domain: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      "\(name(of: domain)) has no operator '\(op)'",
+      notes: nearest(to: op, among: known).map { ["did you mean '\($0)'?"] } ?? [])
+  }
+
+  static func unknownTarget(_ target: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "unknown target '\(target)'",
+      notes: suggestions(for: target, known) + ["a description of one's own ends in '.json'"])
+  }
+
+  static func unknownType(_ type: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "unknown module type '\(type)'",
+      notes: suggestions(for: type, known))
+  }
+
+  private static func name(of domain: String) -> String {
+    domain.isEmpty ? "the standard domain" : "domain '\(domain)'"
+  }
+
+  private static func suggestions(for found: String, _ known: [String]) -> [String] {
+    let near = nearest(to: found, among: known).map { ["did you mean '\($0)'?"] } ?? []
+    return near + ["known: \(list(known))"]
+  }
+
+  private static func list(_ names: [String]) -> String {
+    names.map { "'\($0)'" }.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,31 @@
+internal import CSchemas
+internal import Support
+
+/// A file of `schemas/` as it was when the compiler was built.
+///
+/// The only unsafe code of this target. It is sound because the C table is constant, lives as long as
+/// the process, and states each file's size itself.
+package struct EmbeddedFile: Equatable, Sendable {
+  /// The path below `schemas/`.
+  package let path: String
+  package let bytes: [UInt8]
+
+  /// Every embedded file, by path.
+  package static var all: [EmbeddedFile] {
+    (0..<fp8c_schema_count).compactMap { index in
+      guard let entry = unsafe fp8c_schema_at(index)?.pointee, let path = unsafe entry.path,
+        let bytes = unsafe entry.bytes
+      else { return nil }
+      return unsafe EmbeddedFile(
+        path: String(cString: path),
+        bytes: [UInt8](UnsafeBufferPointer(start: bytes, count: entry.size)))
+    }
+  }
+
+  static func reader(_ path: String) throws(Diagnostic) -> JSONReader {
+    guard let file = all.first(where: { $0.path == path }) else {
+      throw .notEmbedded(path)
+    }
+    return JSONReader(try JSON.parse(file.bytes, file: "schemas/\(path)"), file: "schemas/\(path)")
+  }
+}

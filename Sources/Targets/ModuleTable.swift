@@ -1,0 +1,56 @@
+package import Support
+
+/// The kinds of modules, and INC's classes that are of each kind (inc-fp8.md section 1.6).
+package struct ModuleTable: Equatable, Sendable {
+  package let kinds: [ModuleKind]
+  package let types: [ModuleType]
+
+  /// The kind of an INC class, which may be written with its package as in `torch.nn.Linear`.
+  package func kind(of type: String) -> String? { self.type(type)?.kind }
+
+  package func type(_ name: String) -> ModuleType? {
+    let bare = name.split(separator: ".").last.map(String.init) ?? name
+    return types.first { $0.name == bare }
+  }
+
+  /// An INC class by name; the error names the nearest one.
+  package func requireType(_ name: String) throws(Diagnostic) -> ModuleType {
+    guard let found = type(name) else { throw .unknownType(name, known: types.map(\.name)) }
+    return found
+  }
+
+  package func kind(named name: String) -> ModuleKind? { kinds.first { $0.name == name } }
+
+  /// INC's class for a module of which only the kind is known.
+  package func defaultType(of kind: String) -> String {
+    self.kind(named: kind)?.defaultType ?? kind
+  }
+
+  package func alwaysMeasuresOutput(of kind: String) -> Bool {
+    self.kind(named: kind)?.alwaysMeasuresOutput ?? false
+  }
+
+  /// The classes that an empty allowlist selects.
+  package var defaultTypes: [String] { types.filter(\.isDefault).map(\.name) }
+
+  /// The table that the compiler was built with.
+  package static func embedded() throws(Diagnostic) -> ModuleTable {
+    try ModuleTable(try EmbeddedFile.reader("modules.json"))
+  }
+
+  init(_ table: JSONReader) throws(Diagnostic) {
+    try table.onlyKeys(["kinds", "types"])
+    var kinds: [ModuleKind] = []
+    for row in try table.member("kinds").items() { kinds.append(try ModuleKind(row)) }
+    var types: [ModuleType] = []
+    for row in try table.member("types").items() {
+      let type = try ModuleType(row)
+      guard kinds.contains(where: { $0.name == type.kind }) else {
+        throw try row.member("kind").notOneOf(kinds.map(\.name))
+      }
+      types.append(type)
+    }
+    self.kinds = kinds
+    self.types = types
+  }
+}

@@ -1,0 +1,170 @@
+package import IR
+package import Support
+
+/// What every version of every known operator takes and gives.
+///
+/// Decoded from `schemas/operators.json`, which `Sources/Integration/extract_operators.py` writes,
+/// and from `schemas/results.json`.
+package struct OperatorTable: Equatable, Sendable {
+  /// The newest version of the standard operators that the table has.
+  package let newestOpset: Int64
+  private let domains: [String: [String: [Entry]]]
+
+  /// One version of an operator; no signature where it removes the operator.
+  private struct Entry: Equatable, Sendable {
+    let since: Int64
+    let signature: OperatorSignature?
+  }
+
+  /// True where the table lists the operators of a domain.
+  package func knows(domain: String) -> Bool { domains[domain] != nil }
+
+  /// The form of an operator at a version of its domain; `nil` where there is none.
+  package func find(domain: String, op: String, opset: Int64) -> OperatorSignature? {
+    entry(domain, op, opset)?.signature
+  }
+
+  /// The form of an operator at a version of its domain; the error says which of the three is wrong.
+  package func signature(
+    domain: String, op: String, opset: Int64
+  ) throws(Diagnostic) -> OperatorSignature {
+    guard let operators = domains[domain] else {
+      throw .unknownDomain(domain, known: domains.keys.sorted())
+    }
+    guard let entries = operators[op] else {
+      throw .unknownOperator(op, domain: domain, known: operators.keys.sorted())
+    }
+    guard let entry = entries.last(where: { $0.since <= opset }) else {
+      throw .operatorNotYet(op, domain: domain, since: entries[0].since, opset: opset)
+    }
+    guard let signature = entry.signature else {
+      throw .deprecatedOperator(op, domain: domain, opset: opset)
+    }
+    return signature
+  }
+
+  /// The versions that changed an operator, ascending; empty where it is unknown.
+  package func versions(domain: String, op: String) -> [Int64] {
+    (domains[domain]?[op] ?? []).map(\.since)
+  }
+
+  /// The types of a node's outputs as far as its operands, attributes and bodies decide them.
+  ///
+  /// Shapes are left unknown. Bodies have to be typed already.
+  package func resultTypes(of node: Node, in graph: Graph, opset: Int64) -> [ValueType?] {
+    guard let signature = find(domain: node.domain, op: node.op, opset: opset) else {
+      return node.outputs.map { _ in nil }
+    }
+    let operands = node.inputs.map { $0.flatMap { graph[$0].type } }
+    return node.outputs.indices.map {
+      signature.resultType(of: node, output: $0, operands: operands)
+    }
+  }
+
+  private func entry(_ domain: String, _ op: String, _ opset: Int64) -> Entry? {
+    domains[domain]?[op]?.last { $0.since <= opset }
+  }
+
+  /// The table that the compiler was built with.
+  package static func embedded() throws(Diagnostic) -> OperatorTable {
+    try OperatorTable(
+      try EmbeddedFile.reader("operators.json"), results: try EmbeddedFile.reader("results.json"))
+  }
+
+  init(_ table: JSONReader, results: JSONReader) throws(Diagnostic) {
+    var sets: [TypeSet] = []
+    for row in try table.member("types").items() { sets.append(try TypeSet(row)) }
+    let sources = try OperatorTable.sources(results)
+    var domains: [String: [String: [Entry]]] = [:]
+    for (domain, rows) in try table.member("domains").members() {
+      var operators: [String: [Entry]] = [:]
+      for row in try rows.items() {
+        let op = try row.member("op").string()
+        for since in try row.member("since").items() {
+          let since = Int64(try since.integer())
+          let signature = try OperatorTable.signature(
+            row, op: op, domain: domain, since: since, sets, sources["\(domain)::\(op)"] ?? [])
+          operators[op, default: []].append(Entry(since: since, signature: signature))
+        }
+      }
+      domains[domain] = operators.mapValues { $0.sorted { $0.since < $1.since } }
+    }
+    self.domains = domains
+    newestOpset =
+      domains[""]?.values.compactMap { $0.last?.since }.max() ?? 0
+  }
+
+  private static func sources(
+    _ results: JSONReader
+  ) throws(Diagnostic) -> [String: [[ResultSource]]] {
+    var sources: [String: [[ResultSource]]] = [:]
+    for (domain, rows) in try results.members() where domain != "comment" {
+      for row in try rows.items() {
+        var lists: [[ResultSource]] = []
+        for items in try row.member("results").items() {
+          var list: [ResultSource] = []
+          for item in try items.items() { list.append(try ResultSource(item)) }
+          lists.append(list)
+        }
+        sources["\(domain)::\(try row.member("op").string())"] = lists
+      }
+    }
+    return sources
+  }
+
+  private static func signature(
+    _ row: JSONReader, op: String, domain: String, since: Int64, _ sets: [TypeSet],
+    _ sources: [[ResultSource]]
+  ) throws(Diagnostic) -> OperatorSignature? {
+    if try row.optional("deprecated")?.bool() ?? false { return nil }
+    var variables: [String: TypeSet] = [:]
+    for (name, number) in try row.optional("of")?.members() ?? [] {
+      let index = try number.integer()
+      guard sets.indices.contains(index) else {
+        throw number.wrongType("an index below \(sets.count)")
+      }
+      variables[name] = sets[index]
+    }
+    return OperatorSignature(
+      op: op, domain: domain, since: since,
+      inputs: try formals(try row.member("in"), variables),
+      outputs: try formals(try row.member("out"), variables), variables: variables,
+      sources: sources)
+  }
+
+  private static func formals(
+    _ field: JSONReader, _ variables: [String: TypeSet]
+  ) throws(Diagnostic) -> [OperatorSignature.Formal] {
+    var formals: [OperatorSignature.Formal] = []
+    for spelling in try field.string().split(separator: " ") {
+      guard let formal = OperatorSignature.Formal(spelling, variables: variables) else {
+        throw field.wrongType("type variables and element types")
+      }
+      formals.append(formal)
+    }
+    return formals
+  }
+}
+
+extension OperatorSignature {
+  /// The type of one output of a node of this operator, without its shape.
+  package func resultType(
+    of node: Node, output index: Int, operands: [ValueType?]
+  ) -> ValueType? {
+    guard let formal = output(index) else { return nil }
+    if let list = index < sources.count ? sources[index] : sources.last {
+      for source in list {
+        if let type = source.type(of: node, output: index, operands: operands) { return type }
+      }
+    }
+    switch formal.type {
+    case .element(let element): return .tensor(TensorType(element, nil))
+    case .variable(let name):
+      if let only = variables[name]?.only { return .tensor(TensorType(only, nil)) }
+      for position in inputs(sharingTypeWithOutput: index, of: operands.count) {
+        if let type = operands[position] { return type.withoutShape }
+      }
+      return nil
+    }
+  }
+}
