@@ -316,22 +316,40 @@ package struct Graph: Equatable, Sendable {
   /// graph makes it and it is no output itself; the caller inserts an `Identity` otherwise.
   package mutating func replaceUses(of old: ValueID, with new: ValueID) {
     guard old != new else { return }
-    let users = useTable[Int(old.index)]
+    replaceReaders(of: old, with: new)
     let oldName = self[old].name
-    let newName = self[new].name
-    for user in Set(users).sorted() {
-      update(user) { node in
-        for index in node.inputs.indices where node.inputs[index] == old {
-          node.inputs[index] = new
-        }
-        node.mapBodies { $0.renameCapture(oldName, to: newName) }
-      }
-    }
     if outputCounts[old] != nil {
       setOutputs(outputs.map { $0 == old ? new : $0 })
       rename(old, to: freshName("\(oldName).replaced"))
       rename(new, to: oldName)
     }
+  }
+
+  /// Lets every node that reads `old`, itself or in a body, read `new`; graph outputs stay.
+  package mutating func replaceReaders(of old: ValueID, with new: ValueID) {
+    guard old != new else { return }
+    let oldName = self[old].name
+    let newName = self[new].name
+    for user in Set(useTable[Int(old.index)]).sorted() {
+      update(user) { node in
+        node.inputs = node.inputs.map { $0 == old ? new : $0 }
+        node.mapBodies { $0.renameCapture(oldName, to: newName) }
+      }
+    }
+  }
+
+  /// Removes a node whose one result becomes a weight of the same name.
+  package mutating func replaceNode(_ id: NodeID, with weight: Weight) {
+    let node = self[id]
+    guard node.outputs.count == 1, let value = node.outputs[0] else {
+      preconditionFailure("node '\(node.name)' becomes a weight and has not one result")
+    }
+    removeUses(of: id)
+    unlink(id)
+    nodeTable[Int(id.index)] = nil
+    nodeCount -= 1
+    valueTable[Int(value.index)].isDescribed = false
+    setWeight(value, to: weight)
   }
 
   private mutating func addUses(of id: NodeID) {

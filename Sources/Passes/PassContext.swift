@@ -1,0 +1,41 @@
+package import Support
+
+/// What a pass may know beside the model, and what it has to say.
+package struct PassContext: Sendable {
+  /// Warnings and remarks in the order in which they arose.
+  package private(set) var diagnostics: [Diagnostic] = []
+  /// What the passes counted, in the order of first mention.
+  package private(set) var statistics: [Statistic] = []
+  /// The model before the pass that runs, and that pass; `nil` between pipelines.
+  package internal(set) var reproducer: Reproducer?
+  /// The name of the pass that runs.
+  var pass = ""
+
+  package init() {}
+
+  package mutating func warn(_ diagnostic: Diagnostic) { note(diagnostic, .warning) }
+
+  package mutating func remark(_ diagnostic: Diagnostic) { note(diagnostic, .remark) }
+
+  private mutating func note(_ diagnostic: Diagnostic, _ severity: Diagnostic.Severity) {
+    var diagnostic = diagnostic
+    diagnostic.severity = severity
+    diagnostics.append(diagnostic)
+  }
+
+  /// Adds to a number that `--statistics` prints.
+  package mutating func count(_ name: String, by amount: Int = 1) {
+    if let index = statistics.firstIndex(where: { $0.pass == pass && $0.name == name }) {
+      statistics[index].count += amount
+    } else {
+      statistics.append(Statistic(pass: pass, name: name, count: amount))
+    }
+  }
+
+  /// How often a pass did something.
+  package struct Statistic: Equatable, Sendable {
+    package var pass: String
+    package var name: String
+    package var count: Int
+  }
+}

@@ -1,0 +1,16 @@
+package import Support
+
+/// Every pass, in the order in which the default pipeline runs them.
+package enum PassRegistry {
+  package static let passes: [any Pass.Type] = [
+    Canonicalize.self
+  ]
+
+  /// The pass of that name with default options.
+  package static func pass(named name: String) throws(Diagnostic) -> any Pass {
+    guard let type = passes.first(where: { $0.name == name }) else {
+      throw .unknownPass(name, known: passes.map { $0.name })
+    }
+    return type.init()
+  }
+}
