@@ -30,7 +30,8 @@ package import Support
   package var version: String { unsafe String(cString: fp8c_runtime_version(pointer)) }
 
   /// Looks for the library: the given file, else the environment's, beside the executable, in the
-  /// library path, and in the active Python environment.
+  /// library path, in the active Python environment, and in one that stands in a folder above the
+  /// executable, as in a checkout.
   package static func find(
     _ given: String?, environment: (String) -> String?, executable: String
   ) throws(Diagnostic) -> Runtime {
@@ -39,9 +40,20 @@ package import Support
     var folders = [beside, "\(beside)/../lib", "\(beside)/../lib/fp8c"]
     folders += (environment("LD_LIBRARY_PATH") ?? "").split(separator: ":").map(String.init)
     folders += ["/usr/local/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu"]
-    if let python = environment("VIRTUAL_ENV") ?? environment("CONDA_PREFIX") {
-      for version in names(in: "\(python)/lib") where version.hasPrefix("python3") {
-        folders.append("\(python)/lib/\(version)/site-packages/onnxruntime/capi")
+    var roots = [environment("VIRTUAL_ENV"), environment("CONDA_PREFIX")].compactMap { $0 }
+    for folder in (environment("PATH") ?? "").split(separator: ":")
+    where Folder.exists("\(folder)/python3") {
+      roots.append("\(folder)/..")
+    }
+    var above = beside
+    for _ in 0..<4 {
+      above = InputFile.folder(of: above)
+      roots.append("\(above)/.venv")
+      folders.append("\(above)/.onnxruntime/wheel/onnxruntime/capi")
+    }
+    for root in roots {
+      for version in names(in: "\(root)/lib") where version.hasPrefix("python3") {
+        folders.append("\(root)/lib/\(version)/site-packages/onnxruntime/capi")
       }
     }
     for folder in folders {
@@ -49,21 +61,12 @@ package import Support
         return try Runtime(library: "\(folder)/\(name)")
       }
     }
-    throw .runtimeNotFound(folders)
+    throw .runtimeNotFound()
   }
 
-  /// The names in a folder, sorted; none where it cannot be read.
+  /// The names in a folder; none where it cannot be read, which is no fault of a place looked at.
   private static func names(in folder: String) -> [String] {
-    guard let stream = unsafe opendir(folder) else { return [] }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
-        unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      names.append(name)
-    }
-    return names.sorted()
+    (try? Folder.entries(of: folder)) ?? []
   }
 }
 
