@@ -117,10 +117,10 @@ package import Support
     var values: [OpaquePointer?] = unsafe []
     var storage: [UnsafeMutableRawPointer] = unsafe []
     defer {
-      for unsafe value in unsafe values {
-        unsafe fp8c_value_free(runtime.pointer, value)
+      for index in 0..<(unsafe values.count) {
+        unsafe fp8c_value_free(runtime.pointer, values[index])
       }
-      for unsafe block in unsafe storage { unsafe free(block) }
+      for index in 0..<(unsafe storage.count) { unsafe free(storage[index]) }
     }
     for input in inputs {
       let tensor = input.tensor
@@ -129,7 +129,9 @@ package import Support
       }
       unsafe storage.append(block)
       unsafe tensor.bytes.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { unsafe block.copyMemory(from: base, byteCount: bytes.count) }
+        if let base = bytes.baseAddress {
+          unsafe block.copyMemory(from: base, byteCount: bytes.count)
+        }
       }
       let value = unsafe fp8c_value_create(
         runtime.pointer, block, tensor.bytes.count, tensor.shape, tensor.shape.count,
@@ -146,13 +148,13 @@ package import Support
       }
     }
     defer {
-      for unsafe value in unsafe results {
-        if let value = unsafe value { unsafe fp8c_value_free(runtime.pointer, value) }
+      for index in 0..<(unsafe results.count) {
+        unsafe fp8c_value_free(runtime.pointer, results[index])
       }
     }
     guard status == 0 else { throw .cannotRun(reason: unsafe taken(message)) }
     var tensors: [Tensor?] = []
-    for unsafe value in unsafe results { tensors.append(unsafe tensor(value)) }
+    for index in 0..<(unsafe results.count) { tensors.append(unsafe tensor(results[index])) }
     return tensors
   }
 
@@ -200,7 +202,9 @@ private func withCStrings<Result>(
 ) -> Result {
   let copies = unsafe texts.map { unsafe UnsafePointer(strdup($0)) }
   defer {
-    for unsafe copy in unsafe copies { unsafe free(UnsafeMutablePointer(mutating: copy)) }
+    for index in 0..<(unsafe copies.count) {
+      unsafe free(UnsafeMutablePointer(mutating: copies[index]))
+    }
   }
   return unsafe copies.withUnsafeBufferPointer { buffer in
     guard let base = buffer.baseAddress else {
