@@ -64,7 +64,8 @@ let package = Package(
     .executableTarget(
       name: "fp8c",
       dependencies: [
-        "Driver", "FP8", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Driver", "FP8", "Support",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict)
   ],

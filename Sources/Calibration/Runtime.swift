@@ -75,6 +75,8 @@ package import Support
   private let runtime: Runtime
   private let pointer: OpaquePointer
 
+  /// Makes a session of an encoded model.
+  ///
   /// `folder` is where external data is looked for. The bytes are not needed afterwards.
   package init(
     _ runtime: Runtime, model: [UInt8], folder: String?, optimize: Bool = false
