@@ -1,6 +1,24 @@
 package import Support
 
 extension Diagnostic {
+  static func nestedTooDeep(_ limit: Int) -> Diagnostic {
+    Diagnostic("graphs nest deeper than \(limit)")
+  }
+
+  static func notRaised(_ op: String, across version: Int64, reason: String) -> Diagnostic {
+    Diagnostic(
+      "operator '\(op)' cannot be taken across opset \(version): \(reason)",
+      notes: ["export the model at opset \(version) or higher"])
+  }
+
+  static func opsetNotAccepted(
+    _ version: Int64, accepted: ClosedRange<Int64>
+  ) -> Diagnostic {
+    Diagnostic(
+      "opset \(version) is not supported, expected \(accepted.lowerBound) to "
+        + "\(accepted.upperBound)")
+  }
+
   static func pipeline(found: Substring, expected: String) -> Diagnostic {
     let text = found.isEmpty ? "the end" : "'\(found.prefix(40))'"
     return Diagnostic(.error, .usage, "pipeline: found \(text), expected \(expected)")

@@ -3,7 +3,8 @@ package import Support
 /// Every pass, in the order in which the default pipeline runs them.
 package enum PassRegistry {
   package static let passes: [any Pass.Type] = [
-    Canonicalize.self
+    Canonicalize.self,
+    RaiseOpset.self,
   ]
 
   /// The pass of that name with default options.

@@ -43,6 +43,9 @@ package struct OperatorTable: Equatable, Sendable {
     return signature
   }
 
+  /// The operators of a domain, sorted.
+  package func names(domain: String) -> [String] { (domains[domain] ?? [:]).keys.sorted() }
+
   /// The versions that changed an operator, ascending; empty where it is unknown.
   package func versions(domain: String, op: String) -> [Int64] {
     (domains[domain]?[op] ?? []).map(\.since)
