@@ -44,7 +44,7 @@ let rooms: [[Target]] = [
   room("Frontend", ["IR", "ONNX", "Support", "Weights"]),
   room("NPZ", ["CZlib", "Support"]),
   room("Measurements", ["FP8", "IR", "Support", "Targets"]),
-  room("Calibration", ["COnnxRuntime", "IR", "Measurements", "NPZ", "Support"]),
+  room("Calibration", ["COnnxRuntime", "FP8", "IR", "NPZ", "Support"]),
   room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
   room(
     "Driver",

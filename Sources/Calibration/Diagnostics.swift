@@ -7,8 +7,31 @@ extension Diagnostic {
       notes: ["without measurements, '--scale-method unit_scale' needs no run"])
   }
 
+  static func missingKey(_ name: String, file: String) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file), "graph input '\(name)' has no array, expected one for each input")
+  }
+
+  static func noBatches(_ path: String) -> Diagnostic {
+    Diagnostic(at: Location(file: path), "holds no batch, expected .npz files with at least one")
+  }
+
+  static func noCalibration() -> Diagnostic {
+    Diagnostic(.error, .usage, "no batches to run, expected '--calibration PATH'")
+  }
+
   static func noMemory(_ bytes: Int) -> Diagnostic {
     Diagnostic(.error, .limitReached, "\(bytes) bytes of memory for a batch cannot be had")
+  }
+
+  static func notAScalar(_ name: String) -> Diagnostic {
+    Diagnostic(.error, .internalError, "observer '\(name)' did not give one number")
+  }
+
+  static func rangeNotFinite(_ name: String, batch: Int) -> Diagnostic {
+    Diagnostic(
+      "observer '\(name)' saw infinite or NaN elements in batch \(batch)",
+      notes: ["'--allow-nonfinite' counts them as the largest finite number"])
   }
 
   static func runtimeNotFound(_ folders: [String]) -> Diagnostic {
@@ -21,5 +44,45 @@ extension Diagnostic {
     Diagnostic(
       .error, .unavailable, at: Location(file: path),
       "ONNX Runtime cannot be loaded: \(reason)", notes: [Runtime.remedy])
+  }
+
+  static func unequalStacks(
+    _ first: (name: String, count: Int), _ second: (name: String, count: Int), file: String
+  ) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file),
+      "'\(first.name)' holds \(first.count) batches and '\(second.name)' \(second.count), expected "
+        + "as many")
+  }
+
+  static func unknownKey(_ key: String, file: String, inputs: [String]) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file),
+      "key '\(key)' is no graph input, expected one of \(inputs.joined(separator: ", "))",
+      notes: nearest(to: key, among: inputs).map { ["did you mean '\($0)'?"] } ?? [])
+  }
+
+  static func wrongElement(
+    _ name: String, file: String, found: String, expected: String
+  ) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file), "array '\(name)' is \(found), expected \(expected)")
+  }
+
+  static func wrongRank(
+    _ name: String, file: String, found: Int, expected: Int
+  ) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file),
+      "array '\(name)' has rank \(found), expected \(expected) or, for a stack, \(expected + 1)")
+  }
+
+  static func wrongShape(
+    _ name: String, file: String, found: [Int64], expected: [String]
+  ) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: file),
+      "array '\(name)' has batches of shape \(found), expected "
+        + "[\(expected.joined(separator: ", "))]")
   }
 }

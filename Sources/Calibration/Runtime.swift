@@ -88,6 +88,20 @@ package import Support
     unsafe self.pointer = pointer
   }
 
+  /// A session of a model file, which may have data files beside it.
+  package convenience init(
+    _ runtime: Runtime, path: String, optimize: Bool = false
+  ) throws(Diagnostic) {
+    let file = try InputFile(path: path)
+    let bytes = try file.bytes(at: 0, count: Int(file.size))
+    do throws(Diagnostic) {
+      try self.init(
+        runtime, model: bytes, folder: InputFile.folder(of: path), optimize: optimize)
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
   deinit { unsafe fp8c_session_free(runtime.pointer, pointer) }
 
   /// Runs the model on one batch; outputs come in the order of `outputs`.

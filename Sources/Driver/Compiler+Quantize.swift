@@ -2,8 +2,10 @@ internal import Backend
 internal import FP8
 internal import IR
 internal import Measurements
+internal import ONNX
 internal import Passes
 package import Support
+internal import Targets
 internal import Weights
 
 extension Compiler {

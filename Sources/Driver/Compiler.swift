@@ -3,7 +3,7 @@ internal import FP8
 internal import Frontend
 internal import Glibc
 internal import IR
-package import Support
+internal import Support
 internal import Passes
 internal import Targets
 internal import Weights
@@ -25,6 +25,17 @@ package struct Compiler {
       return unsafe String(cString: value)
     }
     Interrupts.install()
+  }
+
+  /// The path of this executable.
+  var executablePath: String {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+      guard let base = bytes.baseAddress else { return 0 }
+      return unsafe readlink("/proc/self/exe", base, bytes.count)
+    }
+    guard count > 0 else { return CommandLine.arguments.first ?? "" }
+    return String(decoding: buffer.prefix(count), as: UTF8.self)
   }
 
   /// The configuration with the tables that it names.
@@ -66,7 +77,11 @@ package struct Compiler {
       return (model, store)
     }
     let bytes = try InputFile.contents(of: path, limit: Compiler.textLimit)
-    return (try Model(parsing: bytes, file: path), nil)
+    do throws(Diagnostic) {
+      return (try Model.parse(bytes), nil)
+    } catch {
+      throw error.inFile(path)
+    }
   }
 
   /// The most bytes of textual IR that are read.
@@ -106,8 +121,8 @@ package struct Compiler {
       try file.write(reproducer.text)
       try file.commit(sync: false)
       error.notes.append("this is a bug of fp8c; '\(path)' reproduces it and holds no weights")
-    } catch {
-      error.notes.append("this is a bug of fp8c")
+    } catch let failure {
+      error.notes.append("this is a bug of fp8c; no reproducer: \(failure.message)")
     }
     return error
   }

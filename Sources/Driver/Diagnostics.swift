@@ -7,6 +7,11 @@ extension Diagnostic {
       "weight '\(name)' saturates at \(fullscale), beyond the target's \(limit)")
   }
 
+  static func badLabels(_ text: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "'--labels \(text)' names no int64 array, expected FILE.npz:KEY")
+  }
+
   static func badScale(_ scale: Float, of name: String) -> Diagnostic {
     Diagnostic(
       .error, .internalError, "weight '\(name)' has scale \(scale), expected one above 0")
@@ -33,8 +38,25 @@ extension Diagnostic {
     Diagnostic(.error, .usage, "no output file is named, expected '-o OUT'")
   }
 
+  static func notAClassifier() -> Diagnostic {
+    Diagnostic("the first output is no float tensor with a last axis of classes")
+  }
+
+  static func nothingMeasured(_ path: String) -> Diagnostic {
+    Diagnostic(
+      .error, .noInput, at: Location(file: path),
+      "there is no measurement, and no calibration to make one",
+      notes: [
+        "'--calibration PATH' gives batches to measure; '--scale-method unit_scale' needs no ranges"
+      ])
+  }
+
   static func standardOutput(_ reason: String) -> Diagnostic {
     Diagnostic(.error, .inputOutput, "standard output cannot be written: \(reason)")
+  }
+
+  static func tooFewLabels(_ count: Int) -> Diagnostic {
+    Diagnostic("the labels have \(count) entries, fewer than the batches have rows")
   }
 
   static func unknownConfigurationKey(

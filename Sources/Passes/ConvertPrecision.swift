@@ -30,9 +30,17 @@ package struct ConvertPrecision: Pass {
   /// The type to move to; the driver's choice where it is not given.
   package var hp: HighPrecision?
 
+  package static let options = ["hp"]
+
   package init() {}
 
-  package init(hp: HighPrecision?) { self.hp = hp }
+  package mutating func set(_ option: String, to value: String) throws(Diagnostic) {
+    guard let hp = HighPrecision(rawValue: value) else {
+      throw .optionValue(
+        value, of: option, pass: Self.name, expected: "one of 'bf16', 'fp16', 'fp32'")
+    }
+    self.hp = hp
+  }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     let target = (hp ?? context.settings.hp).element

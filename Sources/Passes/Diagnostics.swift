@@ -1,8 +1,27 @@
 package import Support
 
 extension Diagnostic {
+  static func badPattern(_ pattern: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "'\(pattern)' is not a regular expression, expected one for paths")
+  }
+
+  static func leftUnmeasured(_ path: String) -> Diagnostic {
+    Diagnostic(
+      .remark, .done, "module '\(path)' has no measurement and stays in high precision")
+  }
+
   static func nestedTooDeep(_ limit: Int) -> Diagnostic {
     Diagnostic("graphs nest deeper than \(limit)")
+  }
+
+  static func noKernel(_ kind: String, target: String) -> Diagnostic {
+    Diagnostic(
+      .error, .internalError, "kind '\(kind)' has no lowering to the operators of '\(target)'")
+  }
+
+  static func notAWeight(_ name: String) -> Diagnostic {
+    Diagnostic(.error, .internalError, "'\(name)' is lowered as a weight and is none")
   }
 
   static func notRaised(_ op: String, across version: Int64, reason: String) -> Diagnostic {
@@ -19,6 +38,21 @@ extension Diagnostic {
         + "\(accepted.upperBound)")
   }
 
+  /// For a pass's `set`: a value that makes no sense.
+  package static func optionValue(
+    _ value: String, of option: String, pass: String, expected: String
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .usage,
+      "option '\(option)' of pass '\(pass)' is '\(value)', expected \(expected)")
+  }
+
+  static func paddingUnknown(_ rule: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      "module '\(path)': auto_pad '\(rule)' needs the input's size, which the model does not give",
+      notes: ["'--qdq' keeps the convolution's own operator, '--block-name' leaves it as it is"])
+  }
+
   static func pipeline(found: Substring, expected: String) -> Diagnostic {
     let text = found.isEmpty ? "the end" : "'\(found.prefix(40))'"
     return Diagnostic(.error, .usage, "pipeline: found \(text), expected \(expected)")
@@ -28,13 +62,20 @@ extension Diagnostic {
     Diagnostic(.error, .usage, "pipeline: found more than \(limit) passes, expected fewer")
   }
 
-  /// For a pass's `set`: a value that makes no sense.
-  package static func optionValue(
-    _ value: String, of option: String, pass: String, expected: String
-  ) -> Diagnostic {
+  static func portNotRead(_ port: String, of path: String) -> Diagnostic {
     Diagnostic(
-      .error, .usage,
-      "option '\(option)' of pass '\(pass)' is '\(value)', expected \(expected)")
+      .error, .internalError, "module '\(path)': its operator does not read port '\(port)'")
+  }
+
+  static func rangeNotFinite(_ range: Float, port: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "module '\(path)': the range of '\(port)' is \(range), expected a finite number",
+      notes: ["'--allow-nonfinite' takes the largest finite value"])
+  }
+
+  private static func suggestion(for name: String, among known: [String]) -> [String] {
+    nearest(to: name, among: known).map { ["did you mean '\($0)'?"] } ?? []
   }
 
   static func unknownOption(_ option: String, of pass: String, known: [String]) -> Diagnostic {
@@ -51,7 +92,31 @@ extension Diagnostic {
       notes: suggestion(for: name, among: known))
   }
 
-  private static func suggestion(for name: String, among known: [String]) -> [String] {
-    nearest(to: name, among: known).map { ["did you mean '\($0)'?"] } ?? []
+  static func unmeasured(_ paths: [String], measured: [String]) -> Diagnostic {
+    let shown = paths.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
+    let more = paths.count > 5 ? " and \(paths.count - 5) more" : ""
+    var notes: [String] = []
+    if let first = paths.first, let near = nearest(to: first, among: measured) {
+      notes.append("the nearest measured module to '\(first)' is '\(near)'")
+    }
+    notes.append("'ignore_modules_wo_measures' leaves such modules in high precision")
+    return Diagnostic(
+      .error, .configuration, "no measurement for \(paths.count) modules: \(shown)\(more)",
+      notes: notes)
+  }
+
+  static func unmeasuredPort(_ port: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, "module '\(path)': port '\(port)' has no measured range")
+  }
+
+  static func untypedPort(_ port: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      "module '\(path)': the element type of port '\(port)' is not known, so it cannot be observed")
+  }
+
+  static func zeroRange(_ port: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "module '\(path)': the range of '\(port)' is 0, so its scale is 1")
   }
 }

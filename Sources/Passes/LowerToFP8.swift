@@ -35,9 +35,16 @@ package struct LowerToFP8: Pass {
   /// `target` or `qdq`; the driver's choice where it is not given.
   package var form: OutputForm?
 
+  package static let options = ["form"]
+
   package init() {}
 
-  package init(form: OutputForm?) { self.form = form }
+  package mutating func set(_ option: String, to value: String) throws(Diagnostic) {
+    guard let form = OutputForm(rawValue: value) else {
+      throw .optionValue(value, of: option, pass: Self.name, expected: "one of 'target', 'qdq'")
+    }
+    self.form = form
+  }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     guard !model.graph.modules.isEmpty else { return }

@@ -17,13 +17,12 @@ extension NodeRaiser {
       graph.update(id) { $0.set("axis", to: .int(axis)) }
       return
     }
-    let name = base(of: id)
     let type = elementType(of: input)
     let axis = node[attribute: "axis"] ?? .int(1)
     let flat = add(
-      "Flatten", [input], "\(name).flat", type, [Attribute("axis", axis)], before: id)
+      "Flatten", [input], "flat", type, [Attribute("axis", axis)], before: id)
     let result = add(
-      node.op, [flat], "\(name).rows", type, [Attribute("axis", .int(-1))], before: id)
+      node.op, [flat], "rows", type, [Attribute("axis", .int(-1))], before: id)
     if let maker = graph.producer(of: result) {
       graph.update(maker) {
         $0.name = node.name
@@ -31,7 +30,7 @@ extension NodeRaiser {
       }
     }
     let shape = add(
-      "Shape", [input], "\(name).shape", .tensor(TensorType(.int64, nil)), before: id)
+      "Shape", [input], "shape", .tensor(TensorType(.int64, nil)), before: id)
     graph.update(id) {
       $0.op = "Reshape"
       $0.name = ""
@@ -61,31 +60,28 @@ extension NodeRaiser {
     guard let input = node.input(0), let scale = node.input(1), let bias = node.input(2) else {
       return
     }
-    let name = base(of: id)
     let shape: ValueID
     if let shapeOfInput = graph[input].type?.tensor?.shape, shapeOfInput.count > 1,
       let channels = shapeOfInput[1].size, let groups = node.int("num_groups"), groups > 0
     {
-      shape = integers([1, channels / groups], "\(name).repeats")
+      shape = integers([1, channels / groups], "repeats", of: id)
     } else {
       let integer = ValueType.tensor(TensorType(.int64, sizes: [1]))
       let channels = add(
-        "Shape", [input], "\(name).channels", integer,
+        "Shape", [input], "channels", integer,
         [Attribute("start", .int(1)), Attribute("end", .int(2))], before: id)
-      let groups = add("Shape", [scale], "\(name).groups", integer, before: id)
-      let size = add("Div", [channels, groups], "\(name).size", integer, before: id)
+      let groups = add("Shape", [scale], "groups", integer, before: id)
+      let size = add("Div", [channels, groups], "size", integer, before: id)
       shape = add(
-        "Concat", [integers([1], "\(name).one"), size], "\(name).repeats",
+        "Concat", [integers([1], "one", of: id), size], "repeats",
         .tensor(TensorType(.int64, sizes: [2])), [Attribute("axis", .int(0))], before: id)
     }
-    let spread = [scale, bias].map { value -> ValueID in
-      let name = graph[value].name
+    let spread = [(scale, "scale"), (bias, "bias")].map { value, role -> ValueID in
       let type = elementType(of: value)
       let column = add(
-        "Unsqueeze", [value, integers([1], "\(name).axes")], "\(name).column", type, before: id)
-      let rows = add("Expand", [column, shape], "\(name).rows", type, before: id)
-      return add(
-        "Reshape", [rows, integers([-1], "\(name).flat")], "\(name).channels", type, before: id)
+        "Unsqueeze", [value, integers([1], "axes", of: id)], "\(role).column", type, before: id)
+      let rows = add("Expand", [column, shape], "\(role).rows", type, before: id)
+      return add("Reshape", [rows, integers([-1], "flat", of: id)], role, type, before: id)
     }
     graph.update(id) { $0.inputs = [input] + spread }
     // It was computed in the input's own type; from 21 on float32 is the default.

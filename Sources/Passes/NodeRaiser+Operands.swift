@@ -5,30 +5,26 @@ internal import Support
 extension NodeRaiser {
   mutating func moveBounds(of id: NodeID) {
     guard let input = graph[id].input(0) else { return }
-    let low = takeAttribute("min", of: id)
-    let high = takeAttribute("max", of: id)
-    let bounds = [low, high].map { bound in
-      bound.map { converted($0, like: input, before: id) }
-    }
-    setInputs(of: id, to: [input] + bounds)
+    let low = takeNumber("min", of: id, like: input)
+    let high = takeNumber("max", of: id, like: input)
+    setInputs(of: id, to: [input, low, high])
   }
 
   /// The axis was 1 where it was not given, and became the last but one.
   mutating func moveTransformAxis(of id: NodeID) {
     let inputs = graph[id].inputs
     let axis =
-      takeAttribute("axis", of: id) ?? constant(Weight([1], sizes: []), "\(base(of: id)).axis")
+      takeAttribute("axis", of: id)
+      ?? constant(Weight([Int64(1)], sizes: []), "axis", of: id)
     setInputs(of: id, to: [inputs.first ?? nil, inputs.count > 1 ? inputs[1] : nil, axis])
   }
 
   mutating func movePadding(of id: NodeID) {
     guard let input = graph[id].input(0) else { return }
     let pads = takeAttribute("pads", of: id)
-    let isZero = graph[id].float("value") == 0
-    let value = takeAttribute("value", of: id)
-    setInputs(
-      of: id,
-      to: [input, pads, isZero ? nil : value.map { converted($0, like: input, before: id) }])
+    if graph[id].float("value") == 0 { graph.update(id) { $0.removeAttribute("value") } }
+    let value = takeNumber("value", of: id, like: input)
+    setInputs(of: id, to: [input, pads, value])
   }
 
   /// Axes that were not given were the first ones, as many as there are starts.
@@ -43,7 +39,7 @@ extension NodeRaiser {
         throw .notRaised(
           "Slice", across: 10, reason: "its axes follow from a function's attribute")
       }
-      axes = integers((0..<count).map { Int64($0) }, "\(base(of: id)).axes")
+      axes = integers((0..<count).map { Int64($0) }, "axes", of: id)
     }
     setInputs(of: id, to: [input, starts, ends, axes])
   }
@@ -57,14 +53,13 @@ extension NodeRaiser {
   /// The operand has one dimension, of one element.
   mutating func moveLimit(of id: NodeID) {
     let input = graph[id].input(0)
-    let name = "\(base(of: id)).k"
     let limit: ValueID?
     if let number = graph[id].int("k") {
       graph.update(id) { $0.removeAttribute("k") }
-      limit = integers([number], name)
+      limit = integers([number], "k", of: id)
     } else {
       limit = takeAttribute("k", of: id).map {
-        add("Unsqueeze", [$0, integers([0], "\(name).axes")], name, before: id)
+        add("Unsqueeze", [$0, integers([0], "k.axes", of: id)], "k", before: id)
       }
     }
     setInputs(of: id, to: [input, limit])

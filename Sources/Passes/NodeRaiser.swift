@@ -8,7 +8,12 @@ internal import Support
 struct NodeRaiser {
   var graph: Graph
   var names: NameSource
-  private var literals: [Weight: ValueID] = [:]
+  private var literals: [Literal: ValueID] = [:]
+
+  private struct Literal: Hashable {
+    let role: String
+    let weight: Weight
+  }
 
   init(graph: Graph, names: NameSource) {
     self.graph = graph
@@ -30,8 +35,9 @@ struct NodeRaiser {
     case ("TopK", 10): moveLimit(of: id)
     case ("Upsample", 9): moveAttribute("scales", of: id, to: 1)
     case ("Upsample", 10): becomeResize(id)
-    case ("ReduceSum", 13), ("Squeeze", 13), ("Unsqueeze", 13), (_, 18) where isReduction(op):
+    case ("ReduceSum", 13), ("Squeeze", 13), ("Unsqueeze", 13):
       moveAttribute("axes", of: id, to: 1)
+    case (_, 18) where op.hasPrefix("Reduce"): moveAttribute("axes", of: id, to: 1)
     case ("BatchNormalization", 9): try dropSpatial(of: id)
     case ("BatchNormalization", 14): try requireInference(of: id)
     case ("Cast", 24), ("CastLike", 24), ("QuantizeLinear", 24): try requireKnownInfinity(of: id)
@@ -49,8 +55,6 @@ struct NodeRaiser {
     }
   }
 
-  private func isReduction(_ op: String) -> Bool { op.hasPrefix("Reduce") }
-
   // MARK: Building
 
   /// The name that what is made for a node builds on: that of its first result.
@@ -59,27 +63,28 @@ struct NodeRaiser {
     return (node.outputs.first ?? nil).map { graph[$0].name } ?? node.op
   }
 
-  /// A constant; an equal one of this graph is shared.
-  mutating func constant(_ weight: Weight, _ base: String) -> ValueID {
-    if let known = literals[weight] { return known }
-    let value = graph.addWeight(names.fresh(base), weight)
-    literals[weight] = value
+  /// A constant for a node; an equal one that says the same of another node is shared.
+  mutating func constant(_ weight: Weight, _ role: String, of id: NodeID) -> ValueID {
+    let key = Literal(role: role, weight: weight)
+    if let known = literals[key] { return known }
+    let value = graph.addWeight(names.fresh("\(base(of: id)).\(role)"), weight)
+    literals[key] = value
     return value
   }
 
-  mutating func integers(_ values: [Int64], _ base: String) -> ValueID {
-    constant(Weight(values, sizes: [Int64(values.count)]), base)
+  mutating func integers(_ values: [Int64], _ role: String, of id: NodeID) -> ValueID {
+    constant(Weight(values, sizes: [Int64(values.count)]), role, of: id)
   }
 
   /// Adds a node in front of another one, whose place in the source it shares.
   mutating func add(
-    _ op: String, _ inputs: [ValueID?], _ result: String, _ type: ValueType? = nil,
+    _ op: String, _ inputs: [ValueID?], _ role: String, _ type: ValueType? = nil,
     _ attributes: [Attribute] = [], before id: NodeID
   ) -> ValueID {
     graph.addNode(
       Node(
         op: op, inputs: inputs, outputs: [], attributes: attributes, origin: graph[id].origin),
-      result: names.fresh(result), type: type, before: id)
+      result: names.fresh("\(base(of: id)).\(role)"), type: type, before: id)
   }
 
   /// The type of a value without its shape.
@@ -87,50 +92,47 @@ struct NodeRaiser {
     graph[value].type?.element.map { .tensor(TensorType($0, nil)) }
   }
 
-  /// A float32 value in the type of another one.
-  mutating func converted(_ value: ValueID, like other: ValueID, before id: NodeID) -> ValueID {
-    let element = graph[other].type?.element
-    if element == .float32 { return value }
-    let name = "\(graph[value].name).converted"
-    if let element, element.isHighPrecision, var weight = graph[value].weight {
-      weight.recipe.append(.cast(element))
-      return constant(weight, name)
-    }
-    return add("CastLike", [value, other], name, elementType(of: other), before: id)
-  }
+  // MARK: Attributes
 
   /// The operand that says what an attribute said; `nil` where the attribute is not given.
   ///
   /// A function's attribute reference becomes a `Constant` that refers to the same.
   mutating func takeAttribute(_ name: String, of id: NodeID) -> ValueID? {
-    let base = "\(base(of: id)).\(name)"
-    let operand: ValueID?
-    switch graph[id][attribute: name] {
-    case .ints(let values)?: operand = integers(values, base)
-    case .int(let value)?: operand = constant(Weight([value], sizes: []), base)
+    let value = graph[id][attribute: name]
+    graph.update(id) { $0.removeAttribute(name) }
+    switch value {
+    case .ints(let values)?: return integers(values, name, of: id)
+    case .int(let value)?: return constant(Weight([value], sizes: []), name, of: id)
     case .floats(let values)?:
-      operand = constant(Weight(values, sizes: [Int64(values.count)]), base)
-    case .float(let value)?: operand = constant(Weight([value], sizes: []), base)
+      return constant(Weight(values, sizes: [Int64(values.count)]), name, of: id)
+    case .float(let value)?: return constant(Weight([value], sizes: []), name, of: id)
     case .reference(let outer, let kind)?:
       // The numbers are those of AttributeProto.AttributeType.
       let keys: [Int32: String] = [
         1: "value_float", 2: "value_int", 6: "value_floats", 7: "value_ints",
       ]
-      operand = keys[kind].map { key in
-        add(
-          "Constant", [], base, nil, [Attribute(key, .reference(outer, kind: kind))], before: id)
+      return keys[kind].map { key in
+        add("Constant", [], name, nil, [Attribute(key, .reference(outer, kind: kind))], before: id)
       }
-    default: operand = nil
+    default: return nil
     }
-    graph.update(id) { $0.removeAttribute(name) }
-    return operand
   }
 
-  /// Replaces a node's operands; those left out at the end are not written.
-  mutating func setInputs(of id: NodeID, to inputs: [ValueID?]) {
-    var inputs = inputs
-    while let last = inputs.last, last == nil { inputs.removeLast() }
-    graph.update(id) { $0.inputs = inputs }
+  /// The operand that says what a number did, in the type of another operand.
+  mutating func takeNumber(_ name: String, of id: NodeID, like other: ValueID) -> ValueID? {
+    let element = graph[other].type?.element
+    if let number = graph[id].float(name), let element, element.isHighPrecision,
+      element != .float32
+    {
+      graph.update(id) { $0.removeAttribute(name) }
+      var weight = Weight([number], sizes: [])
+      weight.recipe.append(.cast(element))
+      return constant(weight, name, of: id)
+    }
+    guard let number = takeAttribute(name, of: id) else { return nil }
+    if element == .float32 { return number }
+    return add(
+      "CastLike", [number, other], "\(name).converted", elementType(of: other), before: id)
   }
 
   /// Moves an attribute to the operand at `index`.
@@ -140,5 +142,12 @@ struct NodeRaiser {
     while inputs.count <= index { inputs.append(nil) }
     inputs[index] = operand
     setInputs(of: id, to: inputs)
+  }
+
+  /// Replaces a node's operands; those left out at the end are not written.
+  mutating func setInputs(of id: NodeID, to inputs: [ValueID?]) {
+    var inputs = inputs
+    while let last = inputs.last, last == nil { inputs.removeLast() }
+    graph.update(id) { $0.inputs = inputs }
   }
 }

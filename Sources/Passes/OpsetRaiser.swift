@@ -63,7 +63,10 @@ struct OpsetRaiser {
   ) throws(Diagnostic) {
     let node = raiser.graph[id]
     guard node.domain.isEmpty, !functions.contains(node.functionKey) else { return }
-    let before = try operators.signature(domain: "", op: node.op, opset: source)
+    guard let before = operators.find(domain: "", op: node.op, opset: source) else {
+      _ = try operators.signature(domain: "", op: node.op, opset: source)
+      return
+    }
     var version = source
     while let step = operators.versions(domain: "", op: raiser.graph[id].op)
       .first(where: { $0 > version && $0 <= target })
@@ -80,6 +83,7 @@ struct OpsetRaiser {
       }
       version = step
     }
+    _ = try operators.signature(domain: "", op: raiser.graph[id].op, opset: target)
     guard raiser.graph[id].op == node.op, let operand = node.input(0),
       let element = raiser.graph[operand].type?.element,
       before.accepts(element, atInput: 0),

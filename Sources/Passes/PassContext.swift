@@ -1,7 +1,11 @@
 package import Support
 
 /// What a pass may know beside the model, and what it has to say.
-package struct PassContext: Sendable {
+package struct PassContext {
+  /// The tables and choices of this run.
+  package var settings: PassSettings
+  /// The nodes that could have been modules and are not, with the reason.
+  package var left: [LeftNode] = []
   /// Warnings and remarks in the order in which they arose.
   package private(set) var diagnostics: [Diagnostic] = []
   /// What the passes counted, in the order of first mention.
@@ -11,7 +15,7 @@ package struct PassContext: Sendable {
   /// The name of the pass that runs.
   var pass = ""
 
-  package init() {}
+  package init(_ settings: PassSettings) { self.settings = settings }
 
   package mutating func warn(_ diagnostic: Diagnostic) { note(diagnostic, .warning) }
 

@@ -21,6 +21,11 @@ package enum Folder {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
+  package static func isFolder(_ path: String) -> Bool {
+    var information = stat()
+    return unsafe stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
+  }
+
   package static func exists(_ path: String) -> Bool {
     var information = stat()
     return unsafe lstat(path, &information) == 0

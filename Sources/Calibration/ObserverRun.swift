@@ -1,0 +1,52 @@
+package import FP8
+package import Support
+
+/// Runs a model with observers over batches and keeps the largest value each has seen.
+///
+/// The state is rounded to the high precision type at every batch, as INC's is (inc-fp8.md 5.2).
+package struct ObserverRun {
+  /// The largest magnitude of each observed port, in the order of `names`.
+  package private(set) var maxima: [Float]
+  package let names: [String]
+  /// How many batches were run.
+  package private(set) var batchCount = 0
+  private let precision: HighPrecision
+  private let allowsNonFinite: Bool
+
+  /// `names` are the outputs that report a largest magnitude; each has its `/flag` beside it.
+  package init(names: [String], precision: HighPrecision, allowsNonFinite: Bool) {
+    self.names = names
+    self.precision = precision
+    self.allowsNonFinite = allowsNonFinite
+    maxima = Array(repeating: 0, count: names.count)
+  }
+
+  package mutating func add(
+    _ batch: [(name: String, tensor: Tensor)], _ session: Session
+  ) throws(Diagnostic) {
+    let results = try session.run(batch, outputs: names + names.map { "\($0)/flag" })
+    for index in names.indices {
+      guard let maximum = results[index]?.scalar, let flag = results[names.count + index]?.scalar
+      else { throw .notAScalar(names[index]) }
+      guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
+        throw .rangeNotFinite(names[index], batch: batchCount)
+      }
+      let finite = maximum.isFinite ? maximum : precision.maxFinite
+      maxima[index] = max(maxima[index], precision.round(finite))
+    }
+    batchCount += 1
+  }
+}
+
+extension Tensor {
+  /// The one element of a tensor of a high precision type.
+  var scalar: Float? {
+    guard let precision = HighPrecision(element), bytes.count == precision.byteCount else {
+      return nil
+    }
+    var values: [Float] = [0]
+    var wide = values.mutableSpan
+    precision.widen(bytes.span, into: &wide)
+    return values[0]
+  }
+}

@@ -1,0 +1,119 @@
+internal import IR
+internal import Measurements
+internal import Passes
+package import Support
+internal import Targets
+
+extension Compiler {
+  /// `fp8c inspect`: every module found and every node left, as JSON on standard output.
+  package func inspect() throws(Diagnostic) -> ExitStatus {
+    let (configuration, _) = try options.configuration(environment: environment)
+    var context = PassContext(try settings(configuration))
+    var (model, _) = try load(options.model)
+    try run(try Pipeline(parsing: "canonicalize, select-modules"), on: &model, in: &context)
+    let graph = model.graph
+    let modules = graph.modules.map { module -> JSON in
+      .object([
+        "path": .string(module.path),
+        "kind": .string(module.kind),
+        "type": .string(module.type),
+        "evidence": .string(module.evidence.rawValue),
+        "nodes": .array(
+          module.nodes.map { id in
+            let node = graph[id]
+            let result = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
+            return .string(node.name.isEmpty ? result : node.name)
+          }),
+        "ports": .array(
+          module.ports.map { port in
+            .object([
+              "port": .string(port.name), "role": .string(port.role.rawValue),
+              "value": .string(graph[port.value].name),
+            ])
+          }),
+      ])
+    }
+    let left = context.left.map { node -> JSON in
+      .object([
+        "node": .string(node.node), "path": .string(node.path), "kind": .string(node.kind),
+        "type": .string(node.type), "reason": .string(node.reason),
+      ])
+    }
+    let settings = context.settings.selection
+    let allowsAll = settings.allowedNames.isEmpty && settings.allowedTypes.isEmpty
+    let types = allowsAll ? settings.defaultTypes : settings.allowedTypes
+    let result = JSON.object([
+      "allowlist": .object([
+        "names": .array(settings.allowedNames.map { .string($0.source) }),
+        "types": .array(types.map { .string($0) }),
+      ]),
+      "modules": .array(modules),
+      "left": .array(left),
+    ])
+    explain(model, context)
+    report(context)
+    try console.result(result.text(indent: 2) + "\n")
+    return .done
+  }
+
+  /// `fp8c opt`: named passes over a model; prints the text of the result.
+  package func opt(passes: String) throws(Diagnostic) -> ExitStatus {
+    let (configuration, _) = try options.configuration(environment: environment)
+    let pipeline = try Pipeline(parsing: passes)
+    var context = PassContext(try settings(configuration))
+    var (model, _) = try load(options.model)
+    if options.model.hasSuffix(".ir") {
+      do throws(Diagnostic) {
+        try Verifier(status: .malformedInput).verify(model)
+      } catch {
+        throw error.inFile(options.model)
+      }
+    }
+    try run(pipeline, on: &model, in: &context)
+    report(context)
+    if let output = options.output {
+      try write(model.text, to: output)
+    } else {
+      try console.result(model.text)
+    }
+    return .done
+  }
+
+  /// `fp8c print`: the text form of a model.
+  package func printModel() throws(Diagnostic) -> ExitStatus {
+    let (model, _) = try load(options.model)
+    try console.result(model.text)
+    return .done
+  }
+
+  /// `fp8c targets`: the names of the embedded descriptions, or one of them as it is.
+  package func targets(_ name: String?) throws(Diagnostic) -> ExitStatus {
+    guard let name else {
+      try console.result(Target.names.map { "\($0)\n" }.joined())
+      return .done
+    }
+    let target = try Target.load(name)
+    let file = EmbeddedFile.all.first { $0.path == "targets/\(target.name).json" }
+    try console.result(String(decoding: file?.bytes ?? [], as: UTF8.self))
+    return .done
+  }
+
+  /// `fp8c scales`: a measurement file becomes a scale file; weights by their measured maxabs.
+  package func scales() throws(Diagnostic) -> ExitStatus {
+    guard let output = options.output else { throw .noOutput() }
+    let (configuration, _) = try options.configuration(environment: environment)
+    let settings = try settings(configuration)
+    let recorder = try ScaleRecorder(
+      method: settings.method, limits: settings.limits, arithmetic: settings.arithmetic,
+      precision: settings.hp, allowsNonFinite: options.allowsNonFinite)
+    do throws(Diagnostic) {
+      let measurement = try Measurement(path: options.model)
+      let result = try recorder.scales(of: measurement)
+      for warning in result.warnings { console.report(warning.inFile(options.model)) }
+      try write(result.file.text, to: output)
+    } catch {
+      throw error.inFile(options.model)
+    }
+    return .done
+  }
+}

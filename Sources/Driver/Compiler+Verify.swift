@@ -1,0 +1,153 @@
+internal import Calibration
+internal import FP8
+internal import Glibc
+internal import IR
+internal import NPZ
+package import Support
+
+extension Compiler {
+  /// `fp8c verify --inputs`: runs both models and prints the SQNR of every output, and with labels
+  /// how many answers are right.
+  package func verify(
+    quantized: String, inputs: [String], labels: String?, minimum: Double?
+  ) throws(Diagnostic) -> ExitStatus {
+    let (model, _) = try load(options.model)
+    let graph = model.graph
+    let set = try CalibrationSet(
+      paths: inputs,
+      inputs: graph.inputs.map { id in
+        CalibrationSet.Input(
+          name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
+      })
+    let runtime = try Runtime.find(
+      options.onnxruntime, environment: environment, executable: executablePath)
+    let reference = try Session(runtime, path: options.model)
+    let candidate = try Session(runtime, path: quantized)
+    let outputs = graph.outputs.map { graph[$0].name }
+    var comparison = Comparison(outputs: outputs)
+    var answers = try labels.map { (text) throws(Diagnostic) in try Answers(text) }
+    try set.forEachBatch { (batch, _) throws(Diagnostic) in
+      let expected = try reference.run(batch, outputs: outputs)
+      let found = try candidate.run(batch, outputs: outputs)
+      comparison.add(expected, found)
+      try answers?.add(expected.first ?? nil, found.first ?? nil)
+    }
+    try console.result(comparison.text)
+    if let answers { try console.result(answers.text) }
+    if let minimum, comparison.worst < minimum { return .checkFailed }
+    return .done
+  }
+}
+
+/// The signal and the error of every float output over all batches.
+private struct Comparison {
+  private let outputs: [String]
+  private var signal: [Double]
+  private var error: [Double]
+  private var isCompared: [Bool]
+
+  init(outputs: [String]) {
+    self.outputs = outputs
+    signal = Array(repeating: 0, count: outputs.count)
+    error = Array(repeating: 0, count: outputs.count)
+    isCompared = Array(repeating: false, count: outputs.count)
+  }
+
+  mutating func add(_ expected: [Tensor?], _ found: [Tensor?]) {
+    for index in outputs.indices {
+      guard let left = expected[index]?.floats, let right = found[index]?.floats,
+        left.count == right.count
+      else { continue }
+      isCompared[index] = true
+      for (x, y) in zip(left, right) {
+        signal[index] += Double(x) * Double(x)
+        error[index] += (Double(x) - Double(y)) * (Double(x) - Double(y))
+      }
+    }
+  }
+
+  private func decibels(_ index: Int) -> Double {
+    if error[index] == 0 { return .infinity }
+    return error[index].isNaN ? -.infinity : 10 * log10(signal[index] / error[index])
+  }
+
+  /// The least SQNR of a compared output, in dB.
+  var worst: Double {
+    outputs.indices.filter { isCompared[$0] }.map { decibels($0) }.min() ?? .infinity
+  }
+
+  var text: String {
+    var lines = ""
+    for index in outputs.indices {
+      let value = isCompared[index] ? "\(tenths(decibels(index))) dB" : "not compared"
+      lines += "\(printable(outputs[index])): \(value)\n"
+    }
+    return lines
+  }
+
+  private func tenths(_ value: Double) -> String {
+    value.isFinite ? String((value * 10).rounded() / 10) : "\(value)"
+  }
+}
+
+/// How many of a classifier's answers are right, before and after.
+private struct Answers {
+  private let labels: [Int64]
+  private var position = 0
+  private var right = (reference: 0, candidate: 0)
+
+  /// `FILE.npz:KEY`, an array of class numbers of any shape.
+  init(_ text: String) throws(Diagnostic) {
+    guard let colon = text.lastIndex(of: ":") else { throw .badLabels(text) }
+    let archive = try NPZFile(path: String(text[..<colon]))
+    let array = try archive.array(String(text[text.index(after: colon)...]))
+    guard array.type == .int64 else { throw .badLabels(text) }
+    var labels: [Int64] = []
+    for start in stride(from: 0, to: array.bytes.count, by: 8) {
+      var label: UInt64 = 0
+      for byte in 0..<8 { label |= UInt64(array.bytes[start + byte]) << UInt64(8 * byte) }
+      labels.append(Int64(bitPattern: label))
+    }
+    self.labels = labels
+  }
+
+  mutating func add(_ reference: Tensor?, _ candidate: Tensor?) throws(Diagnostic) {
+    guard let reference, let candidate, let first = reference.classes,
+      let second = candidate.classes, first.count == second.count
+    else { throw .notAClassifier() }
+    guard position + first.count <= labels.count else {
+      throw .tooFewLabels(labels.count)
+    }
+    for index in first.indices {
+      let label = labels[position + index]
+      if first[index] == label { right.reference += 1 }
+      if second[index] == label { right.candidate += 1 }
+    }
+    position += first.count
+  }
+
+  var text: String {
+    "right of \(position): \(right.reference) by the source, \(right.candidate) in FP8\n"
+  }
+}
+
+extension Tensor {
+  /// The elements of a high precision type as float32.
+  fileprivate var floats: [Float]? {
+    guard let precision = HighPrecision(element) else { return nil }
+    var values = [Float](repeating: 0, count: bytes.count / precision.byteCount)
+    var wide = values.mutableSpan
+    precision.widen(bytes.span, into: &wide)
+    return values
+  }
+
+  /// The place of the largest element in each row of the last axis.
+  fileprivate var classes: [Int64]? {
+    guard let values = floats, let size = shape.last.map({ Int($0) }), size > 0 else { return nil }
+    return stride(from: 0, to: values.count, by: size).map { start in
+      var best = start
+      for index in start..<start + size where values[index] > values[best] { best = index }
+      return Int64(best - start)
+    }
+  }
+}
