@@ -12,6 +12,9 @@ static const unsigned char modules[] = {
 static const unsigned char operators[] = {
 #embed "../../schemas/operators.json"
 };
+static const unsigned char opsets[] = {
+#embed "../../schemas/opsets.json"
+};
 static const unsigned char results[] = {
 #embed "../../schemas/results.json"
 };
@@ -31,6 +34,7 @@ const fp8c_schema fp8c_schemas[] = {
     SCHEMA("methods.json", methods),
     SCHEMA("modules.json", modules),
     SCHEMA("operators.json", operators),
+    SCHEMA("opsets.json", opsets),
     SCHEMA("results.json", results),
     SCHEMA("targets/gaudi2.json", gaudi2),
     SCHEMA("targets/gaudi3.json", gaudi3),

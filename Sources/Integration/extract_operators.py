@@ -125,10 +125,9 @@ def row(key, since, numbers):
     entry = {"op": name, "since": since}
     if deprecated:
         entry["deprecated"] = True
-    else:
-        entry |= {"in": inputs, "out": outputs}
-        if variables:
-            entry["of"] = {variable: numbers[names] for variable, names in variables}
+    entry |= {"in": inputs, "out": outputs}
+    if variables:
+        entry["of"] = {variable: numbers[names] for variable, names in variables}
     return json.dumps(entry)
 
 

@@ -11,6 +11,10 @@ extension Diagnostic {
       .remark, .done, "module '\(path)' has no measurement and stays in high precision")
   }
 
+  static func nestedTooDeep(_ limit: Int) -> Diagnostic {
+    Diagnostic("graphs nest deeper than \(limit)")
+  }
+
   static func noKernel(_ kind: String, target: String) -> Diagnostic {
     Diagnostic(
       .error, .internalError, "kind '\(kind)' has no lowering to the operators of '\(target)'")
@@ -18,6 +22,20 @@ extension Diagnostic {
 
   static func notAWeight(_ name: String) -> Diagnostic {
     Diagnostic(.error, .internalError, "'\(name)' is lowered as a weight and is none")
+  }
+
+  static func notRaised(_ op: String, across version: Int64, reason: String) -> Diagnostic {
+    Diagnostic(
+      "operator '\(op)' cannot be taken across opset \(version): \(reason)",
+      notes: ["export the model at opset \(version) or higher"])
+  }
+
+  static func opsetNotAccepted(
+    _ version: Int64, accepted: ClosedRange<Int64>
+  ) -> Diagnostic {
+    Diagnostic(
+      "opset \(version) is not supported, expected \(accepted.lowerBound) to "
+        + "\(accepted.upperBound)")
   }
 
   /// For a pass's `set`: a value that makes no sense.

@@ -10,16 +10,19 @@ package struct OperatorTable: Equatable, Sendable {
   package let newestOpset: Int64
   private let domains: [String: [String: [Entry]]]
 
-  /// One version of an operator; no signature where it removes the operator.
+  /// One version of an operator.
   private struct Entry: Equatable, Sendable {
     let since: Int64
-    let signature: OperatorSignature?
+    let signature: OperatorSignature
+    /// Whether models may no longer use it.
+    let isDeprecated: Bool
   }
 
   /// True where the table lists the operators of a domain.
   package func knows(domain: String) -> Bool { domains[domain] != nil }
 
-  /// The form of an operator at a version of its domain; `nil` where there is none.
+  /// The form of an operator at a version of its domain, deprecated or not; `nil` where there is
+  /// none.
   package func find(domain: String, op: String, opset: Int64) -> OperatorSignature? {
     entry(domain, op, opset)?.signature
   }
@@ -37,11 +40,14 @@ package struct OperatorTable: Equatable, Sendable {
     guard let entry = entries.last(where: { $0.since <= opset }) else {
       throw .operatorNotYet(op, domain: domain, since: entries[0].since, opset: opset)
     }
-    guard let signature = entry.signature else {
+    guard !entry.isDeprecated else {
       throw .deprecatedOperator(op, domain: domain, opset: opset)
     }
-    return signature
+    return entry.signature
   }
+
+  /// The operators of a domain, sorted.
+  package func names(domain: String) -> [String] { (domains[domain] ?? [:]).keys.sorted() }
 
   /// The versions that changed an operator, ascending; empty where it is unknown.
   package func versions(domain: String, op: String) -> [Int64] {
@@ -84,7 +90,10 @@ package struct OperatorTable: Equatable, Sendable {
           let since = Int64(try since.integer())
           let signature = try OperatorTable.signature(
             row, op: op, domain: domain, since: since, sets, sources["\(domain)::\(op)"] ?? [])
-          operators[op, default: []].append(Entry(since: since, signature: signature))
+          operators[op, default: []].append(
+            Entry(
+              since: since, signature: signature,
+              isDeprecated: try row.optional("deprecated")?.bool() ?? false))
         }
       }
       domains[domain] = operators.mapValues { $0.sorted { $0.since < $1.since } }
@@ -115,8 +124,7 @@ package struct OperatorTable: Equatable, Sendable {
   private static func signature(
     _ row: JSONReader, op: String, domain: String, since: Int64, _ sets: [TypeSet],
     _ sources: [[ResultSource]]
-  ) throws(Diagnostic) -> OperatorSignature? {
-    if try row.optional("deprecated")?.bool() ?? false { return nil }
+  ) throws(Diagnostic) -> OperatorSignature {
     var variables: [String: TypeSet] = [:]
     for (name, number) in try row.optional("of")?.members() ?? [] {
       let index = try number.integer()
