@@ -12,7 +12,7 @@ extension Compiler {
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
   private static let front = "infer-types, canonicalize, raise-opset, select-modules"
   private static let back =
-    "bind-measurements, assign-scales, lower-to-fp8, convert-precision"
+    "bind-measurements, assign-scales, lower-to-fp8, clamp-quantizers, convert-precision"
 
   /// `fp8c quantize`: reads the measurements and writes the FP8 model with its tables.
   package func quantize() throws(Diagnostic) -> ExitStatus {
@@ -53,6 +53,7 @@ extension Compiler {
       dependencies.add(measuredFrom.isEmpty ? [files.json] : measuredFrom)
     }
     try gatherWeightStatistics(of: model, store, &context)
+    try checkStoredCodes(of: model, store, context)
     try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
     try OutputCheck(context.settings.limits).check(model)
 
@@ -143,6 +144,22 @@ extension Compiler {
           context.settings.searchedScales[port.value] = .perChannel(
             try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
         }
+      }
+    }
+  }
+
+  /// FP8 weights that the model already has must lie within the target's range.
+  private func checkStoredCodes(
+    of model: Model, _ store: WeightStore, _ context: PassContext
+  ) throws(Diagnostic) {
+    let limits = context.settings.limits
+    let limit = limits.encoding.encode(limits.fullscale, fullscale: limits.fullscale)
+    for id in model.graph.weights {
+      guard let weight = model.graph[id].weight, weight.stored.element == limits.encoding.element
+      else { continue }
+      let largest = try store.largestCode(of: weight)
+      guard largest <= limit || largest == FP8Format.nanCode else {
+        throw .storedCodeOutOfRange(model.graph[id].name, limit: limits.fullscale)
       }
     }
   }

@@ -55,6 +55,12 @@ extension Diagnostic {
     Diagnostic(.error, .inputOutput, "standard output cannot be written: \(reason)")
   }
 
+  static func storedCodeOutOfRange(_ name: String, limit: Float) -> Diagnostic {
+    Diagnostic(
+      "weight '\(name)' is FP8 already and has codes beyond the target's range of \(limit)",
+      notes: ["halve its values and double its scale, or choose a target of a larger range"])
+  }
+
   static func tooFewLabels(_ count: Int) -> Diagnostic {
     Diagnostic("the labels have \(count) entries, fewer than the batches have rows")
   }

@@ -67,6 +67,13 @@ extension Diagnostic {
       .error, .internalError, "module '\(path)': its operator does not read port '\(port)'")
   }
 
+  static func quantizerNotClamped(_ node: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, at: Location(node: node),
+      "a quantizer of the model has a scale that is not one known number, so its codes may lie "
+        + "beyond the target's range")
+  }
+
   static func rangeNotFinite(_ range: Float, port: String, of path: String) -> Diagnostic {
     Diagnostic(
       .error, .configuration,

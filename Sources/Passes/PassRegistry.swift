@@ -4,7 +4,8 @@ package import Support
 package enum PassRegistry {
   package static let passes: [any Pass.Type] = [
     InferTypes.self, Canonicalize.self, RaiseOpset.self, SelectModules.self, InsertObservers.self,
-    BindMeasurements.self, AssignScales.self, LowerToFP8.self, ConvertPrecision.self,
+    BindMeasurements.self, AssignScales.self, LowerToFP8.self, ClampQuantizers.self,
+    ConvertPrecision.self,
   ]
 
   /// The pass of that name with default options.

@@ -55,6 +55,19 @@ extension WeightStore {
     return ranges
   }
 
+  /// The largest code, without its sign, of a weight that is stored as FP8.
+  package func largestCode(of weight: Weight) throws(Diagnostic) -> UInt8 {
+    var largest: UInt8 = 0
+    try forEachStoredBlock(of: weight) { (block) throws(Diagnostic) in
+      // NaN, the largest code of all, must not hide one that is out of range.
+      for index in block.indices {
+        let code = block[index] & 0x7F
+        if code != FP8Format.nanCode { largest = max(largest, code) }
+      }
+    }
+    return largest
+  }
+
   /// Feeds every element of the weight to a search for its scale.
   package func feed(_ weight: Weight, to search: inout ScaleSearch) throws(Diagnostic) {
     try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
