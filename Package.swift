@@ -43,7 +43,7 @@ let rooms: [[Target]] = [
   room("Passes", ["FP8", "IR", "Support", "Targets"]),
   room("Frontend", ["IR", "ONNX", "Support", "Weights"]),
   room("NPZ", ["CZlib", "Support"]),
-  room("Measurements", ["FP8", "IR", "Support", "Targets"]),
+  room("Measurements", ["FP8", "IR", "NPZ", "Support", "Targets"]),
   room("Calibration", ["COnnxRuntime", "FP8", "IR", "NPZ", "Support"]),
   room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
   room(
@@ -64,7 +64,8 @@ let package = Package(
     .executableTarget(
       name: "fp8c",
       dependencies: [
-        "Driver", "FP8", "Support", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Driver", "FP8", "Support",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict)
   ],

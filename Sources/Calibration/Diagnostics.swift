@@ -34,7 +34,7 @@ extension Diagnostic {
       notes: ["'--allow-nonfinite' counts them as the largest finite number"])
   }
 
-  static func runtimeNotFound(_ folders: [String]) -> Diagnostic {
+  static func runtimeNotFound() -> Diagnostic {
     Diagnostic(
       .error, .unavailable, "ONNX Runtime's library 'libonnxruntime.so' was not found",
       notes: [Runtime.remedy])

@@ -30,7 +30,8 @@ package import Support
   package var version: String { unsafe String(cString: fp8c_runtime_version(pointer)) }
 
   /// Looks for the library: the given file, else the environment's, beside the executable, in the
-  /// library path, and in the active Python environment.
+  /// library path, in the active Python environment, and in one that stands in a folder above the
+  /// executable, as in a checkout.
   package static func find(
     _ given: String?, environment: (String) -> String?, executable: String
   ) throws(Diagnostic) -> Runtime {
@@ -39,9 +40,20 @@ package import Support
     var folders = [beside, "\(beside)/../lib", "\(beside)/../lib/fp8c"]
     folders += (environment("LD_LIBRARY_PATH") ?? "").split(separator: ":").map(String.init)
     folders += ["/usr/local/lib", "/usr/lib", "/usr/lib/x86_64-linux-gnu"]
-    if let python = environment("VIRTUAL_ENV") ?? environment("CONDA_PREFIX") {
-      for version in names(in: "\(python)/lib") where version.hasPrefix("python3") {
-        folders.append("\(python)/lib/\(version)/site-packages/onnxruntime/capi")
+    var roots = [environment("VIRTUAL_ENV"), environment("CONDA_PREFIX")].compactMap { $0 }
+    for folder in (environment("PATH") ?? "").split(separator: ":")
+    where Folder.exists("\(folder)/python3") {
+      roots.append("\(folder)/..")
+    }
+    var above = beside
+    for _ in 0..<4 {
+      above = InputFile.folder(of: above)
+      roots.append("\(above)/.venv")
+      folders.append("\(above)/.onnxruntime/wheel/onnxruntime/capi")
+    }
+    for root in roots {
+      for version in names(in: "\(root)/lib") where version.hasPrefix("python3") {
+        folders.append("\(root)/lib/\(version)/site-packages/onnxruntime/capi")
       }
     }
     for folder in folders {
@@ -49,21 +61,12 @@ package import Support
         return try Runtime(library: "\(folder)/\(name)")
       }
     }
-    throw .runtimeNotFound(folders)
+    throw .runtimeNotFound()
   }
 
-  /// The names in a folder, sorted; none where it cannot be read.
+  /// The names in a folder; none where it cannot be read, which is no fault of a place looked at.
   private static func names(in folder: String) -> [String] {
-    guard let stream = unsafe opendir(folder) else { return [] }
-    defer { unsafe closedir(stream) }
-    var names: [String] = []
-    while let entry = unsafe readdir(stream) {
-      let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { field in
-        unsafe field.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
-      }
-      names.append(name)
-    }
-    return names.sorted()
+    (try? Folder.entries(of: folder)) ?? []
   }
 }
 
@@ -72,6 +75,8 @@ package import Support
   private let runtime: Runtime
   private let pointer: OpaquePointer
 
+  /// Makes a session of an encoded model.
+  ///
   /// `folder` is where external data is looked for. The bytes are not needed afterwards.
   package init(
     _ runtime: Runtime, model: [UInt8], folder: String?, optimize: Bool = false
@@ -114,10 +119,10 @@ package import Support
     var values: [OpaquePointer?] = unsafe []
     var storage: [UnsafeMutableRawPointer] = unsafe []
     defer {
-      for unsafe value in unsafe values {
-        unsafe fp8c_value_free(runtime.pointer, value)
+      for index in 0..<(unsafe values.count) {
+        unsafe fp8c_value_free(runtime.pointer, values[index])
       }
-      for unsafe block in unsafe storage { unsafe free(block) }
+      for index in 0..<(unsafe storage.count) { unsafe free(storage[index]) }
     }
     for input in inputs {
       let tensor = input.tensor
@@ -126,7 +131,9 @@ package import Support
       }
       unsafe storage.append(block)
       unsafe tensor.bytes.withUnsafeBytes { bytes in
-        if let base = bytes.baseAddress { unsafe block.copyMemory(from: base, byteCount: bytes.count) }
+        if let base = bytes.baseAddress {
+          unsafe block.copyMemory(from: base, byteCount: bytes.count)
+        }
       }
       let value = unsafe fp8c_value_create(
         runtime.pointer, block, tensor.bytes.count, tensor.shape, tensor.shape.count,
@@ -143,13 +150,13 @@ package import Support
       }
     }
     defer {
-      for unsafe value in unsafe results {
-        if let value = unsafe value { unsafe fp8c_value_free(runtime.pointer, value) }
+      for index in 0..<(unsafe results.count) {
+        unsafe fp8c_value_free(runtime.pointer, results[index])
       }
     }
     guard status == 0 else { throw .cannotRun(reason: unsafe taken(message)) }
     var tensors: [Tensor?] = []
-    for unsafe value in unsafe results { tensors.append(unsafe tensor(value)) }
+    for index in 0..<(unsafe results.count) { tensors.append(unsafe tensor(results[index])) }
     return tensors
   }
 
@@ -197,7 +204,9 @@ private func withCStrings<Result>(
 ) -> Result {
   let copies = unsafe texts.map { unsafe UnsafePointer(strdup($0)) }
   defer {
-    for unsafe copy in unsafe copies { unsafe free(UnsafeMutablePointer(mutating: copy)) }
+    for index in 0..<(unsafe copies.count) {
+      unsafe free(UnsafeMutablePointer(mutating: copies[index]))
+    }
   }
   return unsafe copies.withUnsafeBufferPointer { buffer in
     guard let base = buffer.baseAddress else {

@@ -10,7 +10,8 @@ extension Compiler {
     let (configuration, _) = try options.configuration(environment: environment)
     var context = PassContext(try settings(configuration))
     var (model, _) = try load(options.model)
-    try run(try Pipeline(parsing: "canonicalize, select-modules"), on: &model, in: &context)
+    try run(
+      try Pipeline(parsing: "infer-types, canonicalize, select-modules"), on: &model, in: &context)
     let graph = model.graph
     let modules = graph.modules.map { module -> JSON in
       .object([

@@ -52,7 +52,9 @@ extension Compiler {
       }
       return paths
     }
-    if !console.isQuiet { console.note("measuring: no measurement of this model and these batches") }
+    if !console.isQuiet {
+      console.note("measuring: no measurement of this model and these batches")
+    }
     try job.run()
     return paths
   }
@@ -94,7 +96,7 @@ private struct MeasuringJob {
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
       })
     try compiler.run(
-      try Pipeline(parsing: "canonicalize, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: "infer-types, canonicalize, select-modules"), on: &model, in: &context)
     compiler.explain(model, context)
     self.model = model
     self.store = store

@@ -3,8 +3,8 @@ internal import FP8
 internal import Frontend
 internal import Glibc
 internal import IR
-internal import Support
 internal import Passes
+internal import Support
 internal import Targets
 internal import Weights
 

@@ -28,6 +28,12 @@ extension Diagnostic {
     Diagnostic(.error, .configuration, "\(tensor) of module '\(module)' was not measured")
   }
 
+  static func notOneArray(_ count: Int, file: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "holds \(count) arrays, expected the one of a measurement")
+  }
+
   static func rangeNotFinite(
     _ range: Float, of tensor: String, module: String
   ) -> Diagnostic {
@@ -36,7 +42,7 @@ extension Diagnostic {
       "range of \(tensor) of module '\(module)' is \(range), expected a number with a scale")
   }
 
-  static func scalesNotRanges(file: String) -> Diagnostic {
+  static func scalesNotRanges(file: String?) -> Diagnostic {
     Diagnostic(
       .error, .configuration, at: Location(file: file),
       "holds scales, expected a measurement",

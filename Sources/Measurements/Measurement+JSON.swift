@@ -5,10 +5,13 @@ extension Measurement {
   ///
   /// A value may stand alone, in a list, or in a list of rows; NaN and infinities are kept.
   package init(json bytes: [UInt8], file: String) throws(Diagnostic) {
-    let root = JSONReader(try JSON.parse(bytes, file: file), file: file)
+    try self.init(JSONReader(try JSON.parse(bytes, file: file), file: file))
+  }
+
+  init(_ root: JSONReader) throws(Diagnostic) {
     try root.onlyKeys(["NumSamples", "GlobalRank", "LocalRank", "Mode", "Nodes"])
     let mode = try root.member("Mode")
-    if mode.value == .string("Scale") { throw .scalesNotRanges(file: file) }
+    if mode.value == .string("Scale") { throw .scalesNotRanges(file: root.file) }
     self.init(
       sampleCount: try Measurement.integer("NumSamples", of: root),
       globalRank: try Measurement.integer("GlobalRank", of: root),

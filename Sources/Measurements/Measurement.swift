@@ -1,3 +1,4 @@
+internal import NPZ
 package import Support
 
 /// The ranges of one run: INC's measurement file (inc-fp8.md section 5.3).
@@ -28,8 +29,17 @@ package struct Measurement: Equatable, Sendable {
   /// The largest measurement file that is read, in bytes.
   package static let sizeLimit: Int64 = 1 << 30
 
+  /// Reads INC's JSON or, where the name ends in `.npz`, INC's archive.
   package init(path: String) throws(Diagnostic) {
-    try self.init(
-      json: try InputFile.contents(of: path, limit: Measurement.sizeLimit), file: path)
+    if path.hasSuffix(".npz") {
+      let archive = try NPZFile(path: path)
+      guard let key = archive.keys.first, archive.keys.count == 1 else {
+        throw .notOneArray(archive.keys.count, file: path)
+      }
+      try self.init(JSONReader(try archive.object(key), file: path))
+    } else {
+      try self.init(
+        json: try InputFile.contents(of: path, limit: Measurement.sizeLimit), file: path)
+    }
   }
 }

@@ -51,8 +51,14 @@ extension Diagnostic {
   static func objects(_ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: place.file),
-      "\(place.text) holds Python objects, which are not read",
-      notes: ["reading them would run code that the file names"])
+      "\(place.text) holds Python objects, expected numbers")
+  }
+
+  static func pickle(_ fault: String, _ place: NPYPlace) -> Diagnostic {
+    Diagnostic(
+      .error, .malformedInput, at: Location(file: place.file),
+      "the Python objects in \(place.text) cannot be read: the pickle \(fault)",
+      notes: ["only dictionaries, lists, numbers and arrays are read, and nothing is run"])
   }
 
   static func tooLarge(_ size: Int64, _ place: NPYPlace) -> Diagnostic {

@@ -73,27 +73,10 @@ package struct NPYArray: Equatable, Sendable {
     }
   }
 
-  /// The bytes that NumPy's `save` writes before the elements.
-  package var fileHead: [UInt8] {
-    let list = shape.map(String.init).joined(separator: ", ")
-    let tuple = shape.count == 1 ? "(\(list),)" : "(\(list))"
-    var text =
-      "{'descr': '\(type.descriptor)', 'fortran_order': False, 'shape': \(tuple), }"
-    // NumPy leaves room for the first dimension to grow to 21 digits in place.
-    if let first = shape.first {
-      text += String(repeating: " ", count: max(0, 21 - String(first).count))
-    }
-    let padding = 64 - (10 + text.utf8.count + 1) % 64
-    text += String(repeating: " ", count: padding == 64 ? 0 : padding) + "\n"
-    let length = text.utf8.count
-    return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)]
-      + Array(text.utf8)
-  }
-
   /// Writes a `.npy` file, as NumPy's `save` does.
   package func write(to path: String, createFolders: Bool = false) throws(Diagnostic) {
     var file = try OutputFile(path: path, createFolders: createFolders)
-    try file.write(fileHead)
+    try file.write(NPYHeader.fileHead(descriptor: type.descriptor, shape: shape))
     try file.write(bytes.span)
     try file.commit()
   }

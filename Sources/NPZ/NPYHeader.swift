@@ -38,42 +38,90 @@ package struct NPYHeader: Equatable, Sendable {
 
   /// Reads a whole head, as long as `length(ofHead:)` says.
   init(_ bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) {
-    var parser = PythonLiteral(bytes[(bytes[6] == 1 ? 10 : 12)...])
-    guard let entries = parser.parseDictionary() else {
-      throw .header("is no dictionary of NumPy's", place)
+    let fields = try Fields(bytes, at: place)
+    guard case .string(let text) = fields.descriptor else {
+      throw .elementType("a structure", place)
     }
-    var descriptor: PythonLiteral.Value?
-    var order: PythonLiteral.Value?
-    var shape: PythonLiteral.Value?
-    for (key, value) in entries {
-      switch key {
-      case "descr": descriptor = value
-      case "fortran_order": order = value
-      case "shape": shape = value
-      default: throw .header("has the unknown key '\(key)'", place)
-      }
+    guard let (type, isBigEndian) = NPYType.parse(text) else {
+      throw fields.isObject ? .objects(place) : .elementType("'\(text)'", place)
     }
-    guard case .bool(let isFortranOrder) = order else {
-      throw .header("has no 'fortran_order' of True or False", place)
-    }
-    guard case .tuple(let items) = shape else { throw .header("has no tuple 'shape'", place) }
-    guard items.count <= NPYHeader.rankLimit else {
+    try self.init(
+      type: type, shape: fields.shape, isBigEndian: isBigEndian,
+      isFortranOrder: fields.isFortranOrder, length: bytes.count, at: place)
+  }
+
+  /// Throws where the shape has more dimensions than NumPy's, or more elements than can be counted.
+  init(
+    type: NPYType, shape: [Int], isBigEndian: Bool, isFortranOrder: Bool, length: Int,
+    at place: NPYPlace
+  ) throws(Diagnostic) {
+    guard shape.count <= NPYHeader.rankLimit else {
       throw .header("has more than \(NPYHeader.rankLimit) dimensions", place)
     }
-    guard case .string(let text) = descriptor else { throw .elementType("a structure", place) }
-    guard let (type, isBigEndian) = NPYType.parse(text) else {
-      throw text.dropFirst().hasPrefix("O") ? .objects(place) : .elementType("'\(text)'", place)
-    }
     var total = type.byteCount
-    for dimension in items {
+    for dimension in shape {
       let (product, overflow) = total.multipliedReportingOverflow(by: max(dimension, 1))
       guard !overflow else { throw .header("has a 'shape' beyond 64 bits", place) }
       total = product
     }
     self.type = type
-    self.shape = items
+    self.shape = shape
     self.isBigEndian = isBigEndian
     self.isFortranOrder = isFortranOrder
-    length = bytes.count
+    self.length = length
+  }
+
+  /// The entries of a head before they are understood.
+  struct Fields {
+    let descriptor: PythonLiteral.Value
+    let isFortranOrder: Bool
+    let shape: [Int]
+
+    /// Whether the elements are Python objects.
+    var isObject: Bool {
+      if case .string(let text) = descriptor { text.dropFirst().hasPrefix("O") } else { false }
+    }
+
+    init(_ bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) {
+      var parser = PythonLiteral(bytes[(bytes[6] == 1 ? 10 : 12)...])
+      guard let entries = parser.parseDictionary() else {
+        throw .header("is no dictionary of NumPy's", place)
+      }
+      var descriptor: PythonLiteral.Value?
+      var order: PythonLiteral.Value?
+      var shape: PythonLiteral.Value?
+      for (key, value) in entries {
+        switch key {
+        case "descr": descriptor = value
+        case "fortran_order": order = value
+        case "shape": shape = value
+        default: throw .header("has the unknown key '\(key)'", place)
+        }
+      }
+      guard let descriptor else { throw .header("has no 'descr'", place) }
+      guard case .bool(let isFortranOrder) = order else {
+        throw .header("has no 'fortran_order' of True or False", place)
+      }
+      guard case .tuple(let items) = shape else { throw .header("has no tuple 'shape'", place) }
+      self.descriptor = descriptor
+      self.isFortranOrder = isFortranOrder
+      self.shape = items
+    }
+  }
+
+  /// The bytes that NumPy's `save` writes before the elements.
+  static func fileHead(descriptor: String, shape: [Int]) -> [UInt8] {
+    let list = shape.map(String.init).joined(separator: ", ")
+    let tuple = shape.count == 1 ? "(\(list),)" : "(\(list))"
+    var text = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(tuple), }"
+    // NumPy leaves room for the first dimension to grow to 21 digits in place.
+    if let first = shape.first {
+      text += String(repeating: " ", count: max(0, 21 - String(first).count))
+    }
+    let padding = 64 - (10 + text.utf8.count + 1) % 64
+    text += String(repeating: " ", count: padding == 64 ? 0 : padding) + "\n"
+    let length = text.utf8.count
+    return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)]
+      + Array(text.utf8)
   }
 }

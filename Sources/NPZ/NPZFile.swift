@@ -13,6 +13,8 @@ package struct NPZFile: ~Copyable {
   private static let freeSize: Int64 = 1 << 26
   /// Beyond it, to at most this multiple; deflate cannot exceed 1032.
   private static let ratioLimit: Int64 = 100
+  /// The most bytes that Python objects may take.
+  private static let objectLimit: Int64 = 1 << 26
 
   package init(path: String) throws(Diagnostic) {
     let file = try InputFile(path: path)
@@ -48,16 +50,39 @@ package struct NPZFile: ~Copyable {
     return NPYArray(header, bytes)
   }
 
+  /// The value in a 0-dimensional array of Python objects, where NumPy and plain types make it up.
+  ///
+  /// INC's measurements are such an array. Arrays become lists of lists, integer keys text. What is
+  /// read is data; a file that asks for anything to be run is refused.
+  package func object(_ key: String) throws(Diagnostic) -> JSON {
+    let (entry, place) = try find(key)
+    guard entry.size <= NPZFile.objectLimit else { throw .tooLarge(entry.size, place) }
+    var reader = try EntryReader(entry, place: place)
+    let head = try head(of: entry, place: place, &reader)
+    guard try NPYHeader.Fields(head, at: place).isObject else {
+      throw .badEntry("holds numbers, expected Python objects", place)
+    }
+    let bytes = try reader.bytes(Int(entry.size) - head.count, from: file)
+    try reader.finish(checking: entry, in: file)
+    var decoder = PickleDecoder(bytes, place: place)
+    return try decoder.decode()
+  }
+
   private func header(
     of entry: ZipEntry, place: NPYPlace, _ reader: inout EntryReader
   ) throws(Diagnostic) -> NPYHeader {
+    try NPYHeader(try head(of: entry, place: place, &reader), at: place)
+  }
+
+  private func head(
+    of entry: ZipEntry, place: NPYPlace, _ reader: inout EntryReader
+  ) throws(Diagnostic) -> [UInt8] {
     let start = try reader.bytes(Int(min(entry.size, 12)), from: file)
     let length = try NPYHeader.length(ofHead: start, at: place)
     guard Int64(length) <= entry.size else { throw .header("is cut off", place) }
     // The shortest head that a version allows is shorter than the 12 bytes that were read.
     guard length >= start.count else { throw .header("is empty", place) }
-    let rest = try reader.bytes(length - start.count, from: file)
-    return try NPYHeader(start + rest, at: place)
+    return start + (try reader.bytes(length - start.count, from: file))
   }
 
   private func find(_ key: String) throws(Diagnostic) -> (ZipEntry, NPYPlace) {

@@ -13,7 +13,8 @@ internal import Support
 
   init() {}
 
-  deinit { for unsafe block in unsafe blocks { unsafe free(block) } }
+  // Indices, because swift-format 6.3 cannot lay out a loop over unsafe elements.
+  deinit { for index in 0..<(unsafe blocks.count) { unsafe free(blocks[index]) } }
 
   /// `count` zeroed values; never an empty block, so that every list has an address.
   mutating func allocate<Value>(_: Value.Type, _ count: Int = 1) -> UnsafeMutablePointer<Value> {
@@ -37,9 +38,7 @@ internal import Support
     var text = text
     return text.withUTF8 { bytes in
       let copy = unsafe allocate(CChar.self, bytes.count + 1)
-      for unsafe (index, byte) in unsafe bytes.enumerated() {
-        unsafe copy[index] = CChar(bitPattern: byte)
-      }
+      for index in 0..<bytes.count { unsafe copy[index] = CChar(bitPattern: bytes[index]) }
       return unsafe copy
     }
   }

@@ -91,7 +91,7 @@ extension [UInt8] {
       let field = unsafe message.unknown_fields[index]
       append(
         varint: UInt64(unsafe field.tag) << 3 | UInt64(unsafe field.wire_type.rawValue))
-        unsafe append(contentsOf: UnsafeBufferPointer(start: field.data, count: field.len))
+      unsafe append(contentsOf: UnsafeBufferPointer(start: field.data, count: field.len))
     }
   }
 }

@@ -45,8 +45,9 @@ package struct EncodedMessage: Sendable {
         append(payload: payload)
         pending = nil
       }
-      if span.wire == 2, case .message(let nested)? = schema.messages[message].field(span.number)?
-        .kind
+      if span.wire == 2,
+        case .message(let nested)? = schema.messages[message].field(span.number)?
+          .kind
       {
         let content = EncodedMessage(packed, span.body, nested, payloads)
         append(field: span.number, content)

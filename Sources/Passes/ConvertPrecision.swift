@@ -230,7 +230,15 @@ private struct PrecisionConversion {
       return
     }
     let element = target
-    graph.update(id) { $0.set("out_dtype", to: .int(Int64(element.rawValue))) }
+    // Scales and the bias stay float32.
+    var inputs = node.inputs
+    for (position, input) in inputs.enumerated().dropFirst(2) {
+      if let input, before[input] != nil { inputs[position] = typed(input, .float32, before: id) }
+    }
+    graph.update(id) {
+      $0.inputs = inputs
+      $0.set("out_dtype", to: .int(Int64(element.rawValue)))
+    }
     for output in node.outputs {
       if let output { setElement(of: output) }
     }

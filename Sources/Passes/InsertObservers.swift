@@ -66,7 +66,9 @@ package struct InsertObservers: Pass {
   ) -> Bool {
     switch port.role {
     case .activation: true
-    case .output: context.settings.measuresOutputs || context.settings.modules.alwaysMeasuresOutput(of: module.kind)
+    case .output:
+      context.settings.measuresOutputs
+        || context.settings.modules.alwaysMeasuresOutput(of: module.kind)
     case .weight, .unquantized: false
     }
   }

@@ -28,6 +28,24 @@ private func failure(_ text: String) -> Diagnostic? {
     }
   }
 
+  /// The archives are INC's; `PickleTests` compares more of them with their JSON.
+  @Test func archivesHoldWhatTheirTextSays() throws {
+    let expected = try Measurement(path: expectedPath("llama_g2.whole.json"))
+    #expect(try Measurement(path: expectedPath("llama_g2.whole.npz")) == expected)
+    #expect(
+      try Measurement(path: expectedPath("mlp.npz"))
+        == Measurement(path: expectedPath("mlp.json")))
+    #expect(throws: Diagnostic.self) {
+      try Measurement(path: expectedPath("mlp.GAUDI2.MAXABS_HW.npz"))
+    }
+    let target = "/tmp/fp8c-archive-\(getpid()).npz"
+    defer { _ = unsafe unlink(target) }
+    var file = try OutputFile(path: target)
+    try file.write(expected.archive)
+    try file.commit(sync: false)
+    #expect(try Measurement(path: target) == expected)
+  }
+
   @Test func olderKeysAndEveryLayoutOfNumbersAreRead() throws {
     let measurement = try read(
       #"""

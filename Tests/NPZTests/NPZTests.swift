@@ -131,7 +131,7 @@ private func bytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
       ("bad-huge", "head of array 'x' has a 'shape' beyond 64 bits"),
       ("bad-key", "head of array 'x' has the unknown key 'shapf'"),
       ("bad-head", "head of array 'x' is cut off"),
-      ("objects", "array 'x' holds Python objects, which are not read"),
+      ("objects", "array 'x' holds Python objects, expected numbers"),
       ("structure", "array 'x' has the element type a structure, which is not supported"),
     ]
     for (name, message) in cases {

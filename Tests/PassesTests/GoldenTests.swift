@@ -42,7 +42,7 @@ import Testing
     let golden = try file.read()
     guard let once = golden.run().model else { return }
     var twice = once
-    var context = PassContext()
+    var context = PassContext(try PassSettings())
     try golden.pipeline().run(on: &twice, in: &context)
     #expect(twice.text == once.text)
   }
@@ -106,7 +106,7 @@ struct Golden {
   func run() -> (output: String, model: Model?) {
     do {
       var model = try Model.parse(input)
-      var context = PassContext()
+      var context = PassContext(try PassSettings())
       try pipeline().run(on: &model, in: &context)
       return (comments(context.diagnostics) + model.text, model)
     } catch let error as Diagnostic {

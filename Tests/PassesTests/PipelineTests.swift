@@ -43,7 +43,7 @@ import Testing
   @Test func `what a broken pass was given is kept for a reproducer`() throws {
     let text = "graph @main(%x) -> (%y) {\n  %y = Relu(%x)\n}\n"
     var model = try Model.parse(text)
-    var context = PassContext()
+    var context = PassContext(try PassSettings())
     var events: [String] = []
     let error = #expect(throws: Diagnostic.self) {
       try Pipeline([Canonicalize(), LoseImport()]).run(
