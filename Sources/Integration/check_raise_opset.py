@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares models before and after raise-opset in ONNX Runtime, which may pick another kernel.
 
-Usage: check_raise_opset.py FP8C. Every model is small and made here; fp8c writes it at a newer opset
-with nothing quantized.
+Usage: check_raise_opset.py FP8C. Every model is small and made here; fp8c writes it at a newer
+opset with nothing quantized.
 """
 
 import pathlib
@@ -96,8 +96,8 @@ CASES = [
     case("one-hot", 9, "OneHot", ["index", "d", "v"], 1, {"d": i64(4), "v": f32(0, 1)}),
     case("equal", 7, "Equal", ["index", "n"], 1, {"n": i64(1)}),
     case("cast", 9, "Cast", ["matrix"], to=TensorProto.FLOAT16),
-    case("lstm", 7, "LSTM", ["sequence", "w", "r"], 3, {"w": values(1, 12, 4), "r": values(1, 12, 3)},
-         hidden_size=3),
+    case("lstm", 7, "LSTM", ["sequence", "w", "r"], 3,
+         {"w": values(1, 12, 4), "r": values(1, 12, 3)}, hidden_size=3),
     case("gru", 7, "GRU", ["sequence", "w", "r"], 2, {"w": values(1, 9, 4), "r": values(1, 9, 3)},
          hidden_size=3),
 ] + [

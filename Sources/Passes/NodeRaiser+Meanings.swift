@@ -7,8 +7,8 @@ extension NodeRaiser {
 
   /// Until opset 12 all axes from the given one on were one; from 13 on it is that axis alone.
   ///
-  /// Where only one of those axes can be longer than 1 it is named, otherwise the input is flattened
-  /// around the operator. `allowzero` keeps empty tensors as they are.
+  /// Where only one of those axes can be longer than 1 it is named, otherwise the input is
+  /// flattened around the operator. `allowzero` keeps empty tensors as they are.
   mutating func unfoldAxis(of id: NodeID) {
     let node = graph[id]
     guard let input = node.input(0) else { return }
@@ -108,7 +108,7 @@ extension NodeRaiser {
 
   /// The ratio of a training step is dropped; the mask, a bool since opset 10, has to be unread.
   ///
-  /// What inference writes to the mask is said since opset 12 only: ones, where runtimes wrote zeros.
+  /// What inference writes to the mask is said since opset 12 only: ones; runtimes wrote zeros.
   mutating func stopDropping(_ id: NodeID, version: Int64) throws(Diagnostic) {
     graph.update(id) { $0.removeAttribute("ratio") }
     guard graph[id].outputs.count > 1, let mask = graph[id].outputs[1] else { return }
