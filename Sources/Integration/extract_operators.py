@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes schemas/operators.json: the signature of every operator version.
 
-Standard operators and those of ai.onnx.ml come from the Python package onnx, the operators that ONNX
-Runtime fuses from onnxruntime. Standard versions that no opset from 7 on selects are left out. With
-an argument the table goes to that file instead.
+Standard operators and those of ai.onnx.ml come from the Python package onnx, the operators that
+ONNX Runtime fuses from onnxruntime. Standard versions that no opset from 7 on selects are left out.
+With an argument the table goes to that file instead.
 """
 
 import json

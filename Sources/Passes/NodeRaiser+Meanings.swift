@@ -7,8 +7,8 @@ extension NodeRaiser {
 
   /// Until opset 12 all axes from the given one on were one; from 13 on it is that axis alone.
   ///
-  /// Where only one of those axes can be longer than 1 it is named, otherwise the input is flattened
-  /// around the operator. `allowzero` keeps empty tensors as they are.
+  /// Where only one of those axes can be longer than 1 it is named, otherwise the input is
+  /// flattened around the operator. `allowzero` keeps empty tensors as they are.
   mutating func unfoldAxis(of id: NodeID) {
     let node = graph[id]
     guard let input = node.input(0) else { return }
@@ -106,30 +106,16 @@ extension NodeRaiser {
       "BatchNormalization", across: 14, reason: "it has the results of a training step")
   }
 
-  /// The mask had the type of the data, and is a bool.
-  mutating func castMask(of id: NodeID) {
-    let node = graph[id]
-    guard node.outputs.count > 1, let mask = node.outputs[1], let data = node.input(0) else {
-      return
+  /// The ratio of a training step is dropped; the mask, a bool since opset 10, has to be unread.
+  ///
+  /// What inference writes to the mask is said since opset 12 only: ones; runtimes wrote zeros.
+  mutating func stopDropping(_ id: NodeID, version: Int64) throws(Diagnostic) {
+    graph.update(id) { $0.removeAttribute("ratio") }
+    guard graph[id].outputs.count > 1, let mask = graph[id].outputs[1] else { return }
+    guard graph.useCount(of: mask) == 0 else {
+      throw .notRaised("Dropout", across: version, reason: "its mask is read")
     }
-    let type = graph[mask].type
-    let name = graph[mask].name
-    let shape = type?.tensor?.shape
-    guard graph.useCount(of: mask) > 0 else {
-      graph.setType(of: mask, to: .tensor(TensorType(.bool, shape)))
-      return
-    }
-    graph.rename(mask, to: names.fresh("\(name).mask"))
-    graph.setType(of: mask, to: .tensor(TensorType(.bool, shape)))
-    let cast = graph.addNode(
-      Node(op: "CastLike", inputs: [mask, data], outputs: [], origin: node.origin),
-      results: [(name, type)], before: graph.successor(of: id))
-    guard let converted = graph[cast].outputs[0] else { return }
-    graph.replaceReaders(of: mask, with: converted)
-    graph.update(cast) { $0.inputs[0] = mask }
-    if graph.isOutput(mask) {
-      graph.setOutputs(graph.outputs.map { $0 == mask ? converted : $0 })
-    }
+    graph.setType(of: mask, to: .tensor(TensorType(.bool, graph[mask].type?.tensor?.shape)))
   }
 
   // MARK: Resizing

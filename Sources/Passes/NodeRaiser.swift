@@ -26,8 +26,7 @@ struct NodeRaiser {
     switch (op, version) {
     case ("Clip", 11): moveBounds(of: id)
     case ("DFT", 20): moveTransformAxis(of: id)
-    case ("Dropout", 10): castMask(of: id)
-    case ("Dropout", 12): graph.update(id) { $0.removeAttribute("ratio") }
+    case ("Dropout", 10), ("Dropout", 12): try stopDropping(id, version: version)
     case ("Pad", 11): movePadding(of: id)
     case ("Slice", 10): try moveSlices(of: id)
     case ("Split", 13): moveAttribute("split", of: id, to: 1)

@@ -15,9 +15,9 @@ internal import Targets
 ///     %m = ReduceSum(%x, @m.axes) {keepdims = 0}
 ///     %y = Softmax(%m) {axis = -1}
 ///
-/// `schemas/opsets.json` says what each version changed. What has no equal is refused by the name of
-/// the operator. Bodies and local functions are raised too, each from its own version, and the file
-/// format to the least version that has the opset. A newer model is left as it is.
+/// `schemas/opsets.json` says what each version changed. What has no equal is refused by the name
+/// of the operator. Bodies and local functions are raised too, each from its own version, and the
+/// file format to the least version that has the opset. A newer model is left as it is.
 package struct RaiseOpset: Pass {
   package static let name = "raise-opset"
   package static let options = ["opset"]

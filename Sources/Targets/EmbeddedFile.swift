@@ -3,8 +3,8 @@ internal import Support
 
 /// A file of `schemas/` as it was when the compiler was built.
 ///
-/// The only unsafe code of this target. It is sound because the C table is constant, lives as long as
-/// the process, and states each file's size itself.
+/// The only unsafe code of this target. It is sound because the C table is constant, lives as long
+/// as the process, and states each file's size itself.
 package struct EmbeddedFile: Equatable, Sendable {
   /// The path below `schemas/`.
   package let path: String

@@ -27,7 +27,7 @@ package struct OperatorTable: Equatable, Sendable {
     entry(domain, op, opset)?.signature
   }
 
-  /// The form of an operator at a version of its domain; the error says which of the three is wrong.
+  /// The form of an operator at a version of its domain; the error says which of them is wrong.
   package func signature(
     domain: String, op: String, opset: Int64
   ) throws(Diagnostic) -> OperatorSignature {
