@@ -2,7 +2,8 @@ package import IR
 internal import NPZ
 package import Support
 
-/// Batches of inputs from files: `.npz` archives, or folders of them in the order of their names.
+/// Batches of inputs from files: `.npz` archives, folders of them in the order of their names, or
+/// ONNX's `test_data_set_*` folders, each one batch of `input_K.pb`.
 ///
 /// A key is a graph input. An array of the input's rank is one batch, one of a rank more a stack of
 /// batches along its first axis, and for an input of unknown rank it is a stack (decisions.md,
@@ -22,24 +23,64 @@ package struct CalibrationSet {
     }
   }
 
-  /// The files in the order in which they are read.
-  package let files: [String]
-  private let inputs: [Input]
+  /// Reads one `.pb` file; given from outside, because the format is none of this target's.
+  package typealias TensorReader = (String) throws(Diagnostic) -> Tensor
 
-  package init(paths: [String], inputs: [Input]) throws(Diagnostic) {
-    var files: [String] = []
+  /// What batches are read from.
+  private enum Source {
+    case archive(String)
+    /// The files of one batch, by the number of the input.
+    case dataSet(folder: String, files: [String])
+  }
+
+  private let sources: [Source]
+  private let inputs: [Input]
+  private let readTensor: TensorReader
+
+  package init(
+    paths: [String], inputs: [Input], readTensor: @escaping TensorReader
+  ) throws(Diagnostic) {
+    var sources: [Source] = []
     for path in paths {
       guard Folder.isFolder(path) else {
-        files.append(path)
+        sources.append(.archive(path))
         continue
       }
-      let names = try Folder.entries(of: path).filter { $0.hasSuffix(".npz") }
-      guard !names.isEmpty else { throw .noBatches(path) }
-      files += names.map { "\(path)/\($0)" }
+      sources += try CalibrationSet.sources(inFolder: path)
     }
-    guard !files.isEmpty else { throw .noCalibration() }
-    self.files = files
+    guard !sources.isEmpty else { throw .noCalibration() }
+    self.sources = sources
     self.inputs = inputs
+    self.readTensor = readTensor
+  }
+
+  /// The archives of a folder, or its data sets, or the data set that it is.
+  private static func sources(inFolder path: String) throws(Diagnostic) -> [Source] {
+    let names = try Folder.entries(of: path)
+    let archives = names.filter { $0.hasSuffix(".npz") }
+    if !archives.isEmpty { return archives.map { .archive("\(path)/\($0)") } }
+    let folders = names.filter { $0.hasPrefix("test_data_set_") }
+    if !folders.isEmpty {
+      var sources: [Source] = []
+      for folder in folders { sources += try CalibrationSet.sources(inFolder: "\(path)/\(folder)") }
+      return sources
+    }
+    var files: [String] = []
+    while names.contains("input_\(files.count).pb") {
+      files.append("\(path)/input_\(files.count).pb")
+    }
+    guard !files.isEmpty else { throw .noBatches(path) }
+    return [.dataSet(folder: path, files: files)]
+  }
+
+  /// The files in the order in which they are read.
+  package var files: [String] {
+    sources.flatMap { source in
+      switch source {
+      case .archive(let path): [path]
+      case .dataSet(_, let files): files
+      }
+    }
   }
 
   /// Calls `body` with every batch and its number, from 0.
@@ -47,13 +88,19 @@ package struct CalibrationSet {
     _ body: (_ batch: [(name: String, tensor: Tensor)], _ index: Int) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     var index = 0
-    for file in files {
-      for batch in try batches(of: file) {
-        try body(batch, index)
+    for source in sources {
+      switch source {
+      case .archive(let path):
+        for batch in try batches(of: path) {
+          try body(batch, index)
+          index += 1
+        }
+      case .dataSet(let folder, let files):
+        try body(try batch(of: files, in: folder), index)
         index += 1
       }
     }
-    guard index > 0 else { throw .noBatches(files[0]) }
+    guard index > 0 else { throw .noBatches(files.first ?? "") }
   }
 
   private func batches(
@@ -83,6 +130,41 @@ package struct CalibrationSet {
     }
   }
 
+  /// One batch: file `input_K.pb` is the K-th input.
+  private func batch(
+    of files: [String], in folder: String
+  ) throws(Diagnostic) -> [(name: String, tensor: Tensor)] {
+    guard files.count <= inputs.count else {
+      throw .tooManyTensors(files.count, expected: inputs.count, folder: folder)
+    }
+    for input in inputs.dropFirst(files.count) where !input.isOptional {
+      throw .missingKey(input.name, file: folder)
+    }
+    var batch: [(name: String, tensor: Tensor)] = []
+    for (file, input) in zip(files, inputs) {
+      let tensor = try readTensor(file)
+      if let expected = input.type?.element, expected != tensor.element {
+        throw .wrongElement(
+          input.name, file: file, found: tensor.element.spelling, expected: expected.spelling)
+      }
+      if let rank = input.type?.shape?.count, rank != tensor.shape.count {
+        throw .wrongRank(input.name, file: file, found: tensor.shape.count, expected: rank)
+      }
+      try check(tensor.shape, of: input, file: file)
+      batch.append((input.name, tensor))
+    }
+    return batch
+  }
+
+  private func check(_ shape: [Int64], of input: Input, file: String) throws(Diagnostic) {
+    for (size, dimension) in zip(shape, input.type?.shape ?? []) {
+      guard let fixed = dimension.size, fixed != size else { continue }
+      throw .wrongShape(
+        input.name, file: file, found: shape,
+        expected: input.type?.shape?.map { $0.size.map(String.init) ?? "?" } ?? [])
+    }
+  }
+
   /// The batches of one array, checked against the input.
   private func split(
     _ array: NPYArray, for input: Input, file: String
@@ -105,13 +187,7 @@ package struct CalibrationSet {
       }
       count = Int(shape.removeFirst())
     }
-    for (size, dimension) in zip(shape, input.type?.shape ?? []) {
-      if let fixed = dimension.size, fixed != size {
-        throw .wrongShape(
-          input.name, file: file, found: shape,
-          expected: input.type?.shape?.map { $0.size.map(String.init) ?? "?" } ?? [])
-      }
-    }
+    try check(shape, of: input, file: file)
     let size = count == 0 ? 0 : array.bytes.count / count
     return (0..<count).map { number in
       Tensor(

@@ -46,6 +46,11 @@ extension Diagnostic {
       "ONNX Runtime cannot be loaded: \(reason)", notes: [Runtime.remedy])
   }
 
+  static func tooManyTensors(_ found: Int, expected: Int, folder: String) -> Diagnostic {
+    Diagnostic(
+      at: Location(file: folder), "holds \(found) inputs, expected at most \(expected)")
+  }
+
   static func unequalStacks(
     _ first: (name: String, count: Int), _ second: (name: String, count: Int), file: String
   ) -> Diagnostic {

@@ -1,6 +1,7 @@
 internal import Backend
 internal import Calibration
 internal import FP8
+internal import Frontend
 internal import IR
 internal import Measurements
 internal import ONNX
@@ -72,6 +73,14 @@ extension Compiler {
   }
 }
 
+extension Compiler {
+  /// A tensor of ONNX's test data.
+  static func readTensor(_ path: String) throws(Diagnostic) -> Tensor {
+    let (type, bytes) = try Importer.loadTensor(path)
+    return Tensor(element: type.element, shape: type.sizes ?? [], bytes: bytes)
+  }
+}
+
 /// One measurement: a model with observers, and the batches that go through it.
 private struct MeasuringJob {
   let compiler: Compiler
@@ -94,7 +103,7 @@ private struct MeasuringJob {
       inputs: graph.inputs.map { id in
         CalibrationSet.Input(
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
-      })
+      }, readTensor: Compiler.readTensor)
     try compiler.run(
       try Pipeline(parsing: "infer-types, canonicalize, select-modules"), on: &model, in: &context)
     compiler.explain(model, context)
@@ -207,6 +216,7 @@ private struct MeasuringJob {
       prefix: configuration.dumpStatsPath, observer: configuration.observer)
     let contents = [
       (path: files.json, bytes: Array(measurement.text.utf8)),
+      (path: files.npz, bytes: try measurement.archive),
       (path: files.moduleList, bytes: Array(measurement.moduleListText.utf8)),
       (path: files.provenance, bytes: Array((try provenance().text(indent: 2) + "\n").utf8)),
     ]

@@ -251,7 +251,11 @@ extension Compiler {
       arithmetic: context.settings.arithmetic, precision: context.settings.hp,
       allowsNonFinite: options.allowsNonFinite)
     let scales = try recorder.scales(of: taken, kinds: kinds, weights: weights)
-    try write(scales.file.text, to: files.scales(method: context.settings.method.name))
+    let method = context.settings.method.name
+    try write(scales.file.text, to: files.scales(method: method))
+    var archive = try OutputFile(path: files.scalesNPZ(method: method), createFolders: true)
+    try archive.write(scales.file.archive)
+    try archive.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
   }
 
   /// A few lines on what was done.

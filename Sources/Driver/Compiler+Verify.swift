@@ -18,7 +18,7 @@ extension Compiler {
       inputs: graph.inputs.map { id in
         CalibrationSet.Input(
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
-      })
+      }, readTensor: Compiler.readTensor)
     let runtime = try Runtime.find(
       options.onnxruntime, environment: environment, executable: executablePath)
     let reference = try Session(runtime, path: options.model)

@@ -192,7 +192,8 @@ extension Importer {
     return place
   }
 
-  private func bytes(of weight: Weight) throws(Diagnostic) -> [UInt8] {
+  /// All elements of a small tensor, in `raw_data` order.
+  func bytes(of weight: Weight) throws(Diagnostic) -> [UInt8] {
     switch weight.source {
     case .literal(let bytes, _): return bytes
     case .strings: return []

@@ -31,6 +31,20 @@ package struct Importer {
     return (model, WeightStore(model: file, dataFiles: files))
   }
 
+  /// Reads a file of one `TensorProto` whole: its type and its elements in `raw_data` order.
+  package static func loadTensor(
+    _ path: String
+  ) throws(Diagnostic) -> (type: TensorType, bytes: [UInt8]) {
+    let file = try TensorFile(path: path)
+    var importer = Importer(path: path, payloads: file.payloads)
+    do throws(Diagnostic) {
+      let weight = try importer.weight(file.tensor)
+      return (weight.stored, try importer.bytes(of: weight))
+    } catch {
+      throw error.inFile(path)
+    }
+  }
+
   private init(path: String, payloads: [Payload]) {
     self.path = path
     self.payloads = payloads

@@ -63,11 +63,19 @@ struct Scanner: ~Copyable {
     var entry: (section: Section, start: Int)?
   }
 
-  init(size: Int64) { reader = ByteReader(size: size) }
+  private let root: Int
+
+  /// A scan of a file that holds one message: a model, or with `root` another.
+  init(size: Int64, root: Int = MessageSchema.onnx.model) {
+    reader = ByteReader(size: size)
+    self.root = root
+  }
 
   /// Scans the whole file.
+  ///
+  /// The root's own fields go to `modelHeader`.
   mutating func scan(_ file: borrowing InputFile) throws(Diagnostic) {
-    frames.append(Frame(message: schema.model, end: file.size, lengthAt: -1))
+    frames.append(Frame(message: root, end: file.size, lengthAt: -1))
     while let frame = frames.last {
       if reader.position == frame.end {
         close()
@@ -108,7 +116,7 @@ struct Scanner: ~Copyable {
     if let section = section(of: number) {
       frames.append(Frame(message: message, end: end, lengthAt: -1))
       frames[frames.count - 1].entry = (section, skeleton.count)
-    } else if frames.count == 1, number == 7 {
+    } else if frames.count == 1, number == 7, root == schema.model {
       // The graph itself is never decoded whole: its parts are entries.
       hasGraph = true
       frames.append(Frame(message: message, end: end, lengthAt: -1))
@@ -123,7 +131,8 @@ struct Scanner: ~Copyable {
 
   /// Which fields of the model and of its graph are decoded one by one.
   private func section(of number: UInt64) -> Section? {
-    switch (frames.count, number) {
+    guard root == schema.model else { return nil }
+    return switch (frames.count, number) {
     case (1, 25): .function
     case (2, 1): .node
     case (2, 5): .initializer
