@@ -283,13 +283,20 @@ package struct Graph: Equatable, Sendable {
   package mutating func update(_ id: NodeID, _ change: (inout Node) -> Void) {
     var node = self[id]
     let outputs = node.outputs
-    removeUses(of: id)
+    let before = operands(of: id)
     change(&node)
     guard node.outputs == outputs else {
       preconditionFailure("update of node '\(node.name)' must leave its results")
     }
     nodeTable[Int(id.index)] = node
-    addUses(of: id)
+    let after = operands(of: id)
+    for place in 0..<max(before.count, after.count) {
+      let old = place < before.count ? before[place] : nil
+      let new = place < after.count ? after[place] : nil
+      guard old != new else { continue }
+      if let old { removeUse(of: old, by: id) }
+      if let new { useTable[Int(new.index)].append(id) }
+    }
     revision += 1
   }
 
@@ -330,7 +337,8 @@ package struct Graph: Equatable, Sendable {
     guard old != new else { return }
     let oldName = self[old].name
     let newName = self[new].name
-    for user in Set(useTable[Int(old.index)]).sorted() {
+    // From the end, where each use is found at once.
+    for user in useTable[Int(old.index)].reversed() {
       update(user) { node in
         node.inputs = node.inputs.map { $0 == old ? new : $0 }
         node.mapBodies { $0.renameCapture(oldName, to: newName) }
@@ -357,10 +365,12 @@ package struct Graph: Equatable, Sendable {
   }
 
   private mutating func removeUses(of id: NodeID) {
-    for value in operands(of: id) {
-      if let index = useTable[Int(value.index)].lastIndex(of: id) {
-        useTable[Int(value.index)].remove(at: index)
-      }
+    for value in operands(of: id) { removeUse(of: value, by: id) }
+  }
+
+  private mutating func removeUse(of value: ValueID, by id: NodeID) {
+    if let place = useTable[Int(value.index)].lastIndex(of: id) {
+      useTable[Int(value.index)].remove(at: place)
     }
   }
 
