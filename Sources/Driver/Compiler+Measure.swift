@@ -216,7 +216,7 @@ private struct MeasuringJob {
       prefix: configuration.dumpStatsPath, observer: configuration.observer)
     let contents = [
       (path: files.json, bytes: Array(measurement.text.utf8)),
-      (path: files.npz, bytes: try measurement.archive),
+      (path: files.npz, bytes: measurement.archive),
       (path: files.moduleList, bytes: Array(measurement.moduleListText.utf8)),
       (path: files.provenance, bytes: Array((try provenance().text(indent: 2) + "\n").utf8)),
     ]

@@ -135,7 +135,10 @@ extension Parser {
   }
 
   private mutating func step() throws(Diagnostic) -> Weight.Step {
-    if try accept("cast") { return .cast(try element()) }
+    if try accept("cast") {
+      let element = try element()
+      return .cast(element, saturates: try accept("saturating"))
+    }
     if try accept("transpose") { return .transpose(try integers()) }
     if try accept("reshape") { return .reshape(try integers()) }
     guard try accept("quantize") else {

@@ -74,7 +74,8 @@ extension Writer {
 
   private func text(_ step: Weight.Step) -> String {
     switch step {
-    case .cast(let element): "cast \(element.spelling)"
+    case .cast(let element, let saturates):
+      "cast \(element.spelling)\(saturates ? " saturating" : "")"
     case .transpose(let permutation): "transpose \(whole(permutation))"
     case .reshape(let sizes): "reshape \(whole(sizes))"
     case .quantize(let quantization):

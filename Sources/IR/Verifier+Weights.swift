@@ -15,7 +15,7 @@ extension Verification {
     var type = weight.stored
     for (index, step) in weight.recipe.enumerated() {
       switch step {
-      case .cast(let element):
+      case .cast(let element, _):
         guard type.element != .string, element != .string else {
           throw .stringCast(name, at: location)
         }

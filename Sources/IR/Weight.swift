@@ -36,7 +36,9 @@ package struct Weight: Hashable, Sendable {
 
   /// One step of a recipe, applied in order.
   package enum Step: Hashable, Sendable {
-    case cast(ElementType)
+    /// To the nearest value of another type; beyond its range that is an infinity, or with `saturates`
+    /// the largest finite number.
+    case cast(ElementType, saturates: Bool = false)
     case transpose([Int])
     case reshape([Int64])
     case quantize(Quantization)
@@ -53,7 +55,7 @@ extension Weight.Step {
   package func type(from type: TensorType) -> TensorType {
     var type = type
     switch self {
-    case .cast(let element): type.element = element
+    case .cast(let element, _): type.element = element
     case .transpose(let permutation):
       if let shape = type.shape, permutation.count == shape.count,
         permutation.allSatisfy(shape.indices.contains)

@@ -262,7 +262,7 @@ private struct PrecisionConversion {
     if let known = casts[key] { return known }
     let made: ValueID
     if var weight = graph[value].weight, !weight.isOverridable {
-      weight.recipe.append(.cast(element))
+      weight.recipe.append(.cast(element, saturates: true))
       made = graph.addWeight(
         graph.freshName("\(graph[value].name).\(element.spelling)"), weight,
         annotations: graph[value].annotations)

@@ -100,8 +100,8 @@ extension WeightStore {
     of weight: Weight,
     _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
-    let casts = weight.recipe.compactMap { step -> ElementType? in
-      if case .cast(let element) = step { return element }
+    let casts = weight.recipe.compactMap { step -> (element: ElementType, saturates: Bool)? in
+      if case .cast(let element, let saturates) = step { return (element, saturates) }
       return nil
     }
     guard let stored = HighPrecision(weight.stored.element) else {
@@ -113,13 +113,13 @@ extension WeightStore {
       }
       return
     }
-    var chain: [HighPrecision] = []
-    for element in casts {
+    var chain: [(type: HighPrecision, saturates: Bool)] = []
+    for (element, saturates) in casts {
       guard let type = HighPrecision(element) else { throw .castOf(element.spelling) }
-      if type != chain.last ?? stored { chain.append(type) }
+      if type != chain.last?.type ?? stored { chain.append((type, saturates)) }
     }
     try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
-      guard let last = chain.last else {
+      guard let last = chain.last?.type else {
         try body(block, first, stored)
         return
       }
@@ -128,10 +128,10 @@ extension WeightStore {
       var wide = values.mutableSpan
       stored.widen(block, into: &wide)
       var bytes: [UInt8] = []
-      for type in chain {
+      for (type, saturates) in chain {
         bytes = [UInt8](repeating: 0, count: count * type.byteCount)
         var narrowed = bytes.mutableSpan
-        _ = type.narrow(values.span, clamp: true, into: &narrowed)
+        _ = type.narrow(values.span, clamp: saturates, into: &narrowed)
         if type != last || chain.count > 1 {
           var back = values.mutableSpan
           type.widen(bytes.span, into: &back)
