@@ -27,7 +27,24 @@ package struct SelectModules: Pass {
     finder.run()
     for module in finder.found { model.graph.addModule(module) }
     context.left = finder.left
+    warnOfIdleSelectors(model.graph, &context)
     context.count("modules", by: finder.found.count)
+  }
+}
+
+extension SelectModules {
+  /// A selector that matches nothing is a warning that names what comes nearest.
+  private func warnOfIdleSelectors(_ graph: Graph, _ context: inout PassContext) {
+    let selection = context.settings.selection
+    let paths = graph.modules.map(\.path) + context.left.map(\.path)
+    let types = graph.modules.map(\.type) + context.left.map(\.type)
+    for pattern in selection.allowedNames + selection.blockedNames
+    where !paths.contains(where: { pattern.matches($0) }) {
+      context.warn(.idleSelector(pattern.source, near: nearest(to: pattern.source, among: paths)))
+    }
+    for type in selection.allowedTypes + selection.blockedTypes where !types.contains(type) {
+      context.warn(.idleSelector(type, near: nearest(to: type, among: types)))
+    }
   }
 }
 
