@@ -25,8 +25,12 @@ package struct CalibrationSet {
   /// The files in the order in which they are read.
   package let files: [String]
   private let inputs: [Input]
+  private let labels: ArrayPlace?
 
-  package init(paths: [String], inputs: [Input]) throws(Diagnostic) {
+  /// `labels` is an array that may stand beside the inputs in its archive and is none of them.
+  package init(
+    paths: [String], inputs: [Input], labels: ArrayPlace? = nil
+  ) throws(Diagnostic) {
     var files: [String] = []
     for path in paths {
       guard Folder.isFolder(path) else {
@@ -40,6 +44,7 @@ package struct CalibrationSet {
     guard !files.isEmpty else { throw .noCalibration() }
     self.files = files
     self.inputs = inputs
+    self.labels = labels
   }
 
   /// Calls `body` with every batch and its number, from 0.
@@ -61,7 +66,8 @@ package struct CalibrationSet {
   ) throws(Diagnostic) -> [[(name: String, tensor: Tensor)]] {
     let archive = try NPZFile(path: path)
     let names = inputs.map(\.name)
-    for key in archive.keys where !names.contains(key) {
+    for key in archive.keys
+    where !names.contains(key) && labels != ArrayPlace(file: path, key: key) {
       throw .unknownKey(key, file: path, inputs: names)
     }
     var stacks: [(name: String, tensors: [Tensor])] = []
