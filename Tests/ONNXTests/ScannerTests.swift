@@ -46,7 +46,7 @@ import Testing
     let twice = Wire.model(Wire()).message(7, Wire()).bytes
     #expect(
       try failure(of: twice)?.message
-        == "not a valid ONNX model: byte 8: ModelProto.graph stands twice, expected once")
+        == "not a valid ONNX model: byte 10: ModelProto.graph stands twice, expected once")
     let type = Wire().message(1, Wire().number(1, 1))
     let value = Wire().text(1, "x").message(2, type).message(2, type)
     #expect(
@@ -80,7 +80,7 @@ import Testing
     let unknown = Self.plain + Wire.varint(1000 << 3 | wire)
     #expect(
       try failure(of: unknown)?.message
-        == "not a valid ONNX model: byte 11: field 1000 has wire type \(wire), which ONNX does "
+        == "not a valid ONNX model: byte 13: field 1000 has wire type \(wire), which ONNX does "
         + "not use")
     let known = Self.plain + Wire.varint(1 << 3 | wire)
     #expect(try failure(of: known)?.status == .malformedInput)
@@ -104,7 +104,7 @@ import Testing
     for bytes in zero {
       #expect(
         try failure(of: Self.plain + bytes)?.message
-          == "not a valid ONNX model: byte 11: field number 0 is not a legal one")
+          == "not a valid ONNX model: byte 13: field number 0 is not a legal one")
     }
     let largest: UInt64 = 536_870_911
     #expect(try failure(of: Self.plain + Wire().number(largest, 1).bytes) == nil)
@@ -127,7 +127,7 @@ import Testing
     #expect(try version(full + [0x01]) == nil)
     #expect(
       try version(full + [0x02])?.message
-        == "not a valid ONNX model: byte 12: a varint is longer than 64 bits")
+        == "not a valid ONNX model: byte 14: a varint is longer than 64 bits")
     #expect(try version(full + [0x81, 0x00])?.status == .malformedInput)
     #expect(try version([UInt8](repeating: 0x80, count: 10) + [0])?.status == .malformedInput)
   }
@@ -144,7 +144,7 @@ import Testing
       let bytes = Self.plain + [2 << 3 | 2] + Wire.varint(length)
       #expect(
         try failure(of: bytes)?.message
-          == "not a valid ONNX model: byte 12: a length of \(length) bytes leads past the end of "
+          == "not a valid ONNX model: byte 14: a length of \(length) bytes leads past the end of "
           + "its message")
     }
     // A fixed-width value and a varint that would take bytes of what follows their message.
@@ -163,7 +163,7 @@ import Testing
       5, Wire().text(1, "a").number(20, 2).number(3, 300))
     let graph = Wire().message(1, node).text(2, "g").message(5, tensor)
     let bytes = Wire.model(graph).bytes
-    let whole: Set<Int> = [bytes.count - 4, bytes.count]
+    let whole: Set<Int> = [bytes.count - 6, bytes.count]
     for count in 0...bytes.count {
       let isAccepted = try failure(of: Array(bytes[..<count])) == nil
       #expect(isAccepted == whole.contains(count), "cut to \(count) of \(bytes.count) bytes")

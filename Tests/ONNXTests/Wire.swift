@@ -30,7 +30,7 @@ struct Wire {
 
   /// IR version 8, one graph, opset 18: field numbers 1, 7 and 8 of `ModelProto`.
   static func model(_ graph: Wire) -> Wire {
-    Wire().number(1, 8).message(7, graph).message(8, Wire().number(2, 18))
+    Wire().number(1, 8).message(7, graph).message(8, Wire().text(1, "").number(2, 18))
   }
 }
 
@@ -42,9 +42,7 @@ func goldenPath(_ name: String) -> String {
 
 /// Calls `body` with the path of a file of these bytes and removes it.
 func withFile<Result>(_ bytes: [UInt8], _ body: (String) throws -> Result) throws -> Result {
-  var template = Array("/tmp/fp8c-onnx-XXXXXX".utf8CString)
-  close(unsafe mkstemp(&template))
-  let path = template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress ?? "") }
+  let path = "/tmp/fp8c-onnx-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
   defer { _ = unsafe unlink(path) }
   var file = try OutputFile(path: path)
   try file.write(bytes)
@@ -54,8 +52,8 @@ func withFile<Result>(_ bytes: [UInt8], _ body: (String) throws -> Result) throw
 
 /// Scans and decodes a file whole: `nil` where it is accepted.
 func failure(of bytes: [UInt8]) throws -> Diagnostic? {
-  try withFile(bytes) { path in
-    do {
+  try withFile(bytes) { path -> Diagnostic? in
+    do throws(Diagnostic) {
       let file = try ModelFile(path: path)
       for section in [ModelFile.ValueSection.input, .output, .info] {
         try file.forEachValue(section) { _ in }
