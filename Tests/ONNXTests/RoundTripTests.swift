@@ -1,5 +1,6 @@
 import ONNX
 import Support
+import TestSupport
 import Testing
 
 @Suite struct RoundTripTests {

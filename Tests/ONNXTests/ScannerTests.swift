@@ -1,5 +1,6 @@
 import ONNX
 import Support
+import TestSupport
 import Testing
 
 /// The checks before libprotobuf-c sees a byte (engineering.md section 2), one by one.
