@@ -3,6 +3,7 @@ import IR
 import Support
 import TestSupport
 import Testing
+import Weights
 
 @Suite struct ModelTests {
   @Test(arguments: try goldenRows("structure.tsv"))
@@ -25,6 +26,20 @@ import Testing
         .map { "\(folder)/\($0)" }
     }
     #expect(listed == found)
+  }
+
+  @Test func `every encoding of a tensor gives the elements it stands for`() throws {
+    let expected = Dictionary(grouping: try goldenRows("tensors.tsv")) { $0[0] }
+    for name in expected.keys.sorted() {
+      let (model, store) = try Importer.load(goldenPath(name))
+      for row in expected[name] ?? [] {
+        let id = try #require(model.graph.value(named: row[1]))
+        let weight = try #require(model.graph[id].weight)
+        var output = MemorySink()
+        try store.write(weight, to: &output)
+        #expect(try SHA256.hex(of: output.bytes) == row[2], "\(name): \(row[1])")
+      }
+    }
   }
 
   @Test(arguments: try goldenRows("refused.tsv"))
