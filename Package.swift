@@ -14,7 +14,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> [Target] 
   return [
     .target(name: name, dependencies: dependencies, swiftSettings: strict),
     .testTarget(
-      name: tests, dependencies: [.byName(name: name)] + dependencies, swiftSettings: strict),
+      name: tests, dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+      swiftSettings: strict),
   ]
 }
 
@@ -61,6 +62,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: systemLibraries + cTargets + rooms.flatMap { $0 } + [
+    .target(
+      name: "TestSupport", dependencies: ["Support"], path: "Tests/TestSupport",
+      swiftSettings: strict),
     .executableTarget(
       name: "fp8c",
       dependencies: [

@@ -18,6 +18,9 @@ static const unsigned char opsets[] = {
 static const unsigned char results[] = {
 #embed "../../schemas/results.json"
 };
+static const unsigned char scale_table[] = {
+#embed "../../schemas/scale-table.schema.json"
+};
 static const unsigned char gaudi2[] = {
 #embed "../../schemas/targets/gaudi2.json"
 };
@@ -36,6 +39,7 @@ const fp8c_schema fp8c_schemas[] = {
     SCHEMA("operators.json", operators),
     SCHEMA("opsets.json", opsets),
     SCHEMA("results.json", results),
+    SCHEMA("scale-table.schema.json", scale_table),
     SCHEMA("targets/gaudi2.json", gaudi2),
     SCHEMA("targets/gaudi3.json", gaudi3),
     SCHEMA("targets/generic.json", generic),

@@ -35,10 +35,13 @@ package struct CalibrationSet {
 
   private let sources: [Source]
   private let inputs: [Input]
+  private let labels: ArrayPlace?
   private let readTensor: TensorReader
 
+  /// `labels` is an array that may stand beside the inputs in its archive and is none of them.
   package init(
-    paths: [String], inputs: [Input], readTensor: @escaping TensorReader
+    paths: [String], inputs: [Input], labels: ArrayPlace? = nil,
+    readTensor: @escaping TensorReader
   ) throws(Diagnostic) {
     var sources: [Source] = []
     for path in paths {
@@ -51,6 +54,7 @@ package struct CalibrationSet {
     guard !sources.isEmpty else { throw .noCalibration() }
     self.sources = sources
     self.inputs = inputs
+    self.labels = labels
     self.readTensor = readTensor
   }
 
@@ -108,7 +112,8 @@ package struct CalibrationSet {
   ) throws(Diagnostic) -> [[(name: String, tensor: Tensor)]] {
     let archive = try NPZFile(path: path)
     let names = inputs.map(\.name)
-    for key in archive.keys where !names.contains(key) {
+    for key in archive.keys
+    where !names.contains(key) && labels != ArrayPlace(file: path, key: key) {
       throw .unknownKey(key, file: path, inputs: names)
     }
     var stacks: [(name: String, tensors: [Tensor])] = []

@@ -13,19 +13,23 @@ extension Compiler {
   ) throws(Diagnostic) -> ExitStatus {
     let (model, _) = try load(options.model)
     let graph = model.graph
+    let place = try labels.map { (text) throws(Diagnostic) in
+      guard let place = ArrayPlace(text) else { throw .badLabels(text) }
+      return place
+    }
     let set = try CalibrationSet(
       paths: inputs,
       inputs: graph.inputs.map { id in
         CalibrationSet.Input(
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
-      }, readTensor: Compiler.readTensor)
+      }, labels: place, readTensor: Compiler.readTensor)
     let runtime = try Runtime.find(
       options.onnxruntime, environment: environment, executable: executablePath)
     let reference = try Session(runtime, path: options.model)
     let candidate = try Session(runtime, path: quantized)
     let outputs = graph.outputs.map { graph[$0].name }
     var comparison = Comparison(outputs: outputs)
-    var answers = try labels.map { (text) throws(Diagnostic) in try Answers(text) }
+    var answers = try place.map { (place) throws(Diagnostic) in try Answers(place) }
     try set.forEachBatch { (batch, _) throws(Diagnostic) in
       let expected = try reference.run(batch, outputs: outputs)
       let found = try candidate.run(batch, outputs: outputs)
@@ -96,12 +100,10 @@ private struct Answers {
   private var position = 0
   private var right = (reference: 0, candidate: 0)
 
-  /// `FILE.npz:KEY`, an array of class numbers of any shape.
-  init(_ text: String) throws(Diagnostic) {
-    guard let colon = text.lastIndex(of: ":") else { throw .badLabels(text) }
-    let archive = try NPZFile(path: String(text[..<colon]))
-    let array = try archive.array(String(text[text.index(after: colon)...]))
-    guard array.type == .int64 else { throw .badLabels(text) }
+  /// Class numbers in an array of any shape.
+  init(_ place: ArrayPlace) throws(Diagnostic) {
+    let array = try NPZFile(path: place.file).array(place.key)
+    guard array.type == .int64 else { throw .badLabels("\(place.file):\(place.key)") }
     var labels: [Int64] = []
     for start in stride(from: 0, to: array.bytes.count, by: 8) {
       var label: UInt64 = 0

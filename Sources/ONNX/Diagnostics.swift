@@ -41,6 +41,12 @@ extension Diagnostic {
     malformed("\(place.text) stands twice, expected once")
   }
 
+  static func structureTooLarge(limit: Int64) -> Diagnostic {
+    Diagnostic(
+      .error, .limitReached,
+      "the model without its tensors' elements takes more than \(limit) bytes")
+  }
+
   static func tooManyMessages(limit: Int) -> Diagnostic {
     Diagnostic(.error, .limitReached, "more than \(limit) protobuf messages")
   }

@@ -35,6 +35,8 @@ struct Scanner: ~Copyable {
   /// More messages than this are refused: a zero-length message costs two bytes of file and over a
   /// hundred of memory (engineering.md section 2).
   static let maxMessages = 1 << 24
+  /// The most bytes of structure, payloads left out: what libprotobuf-c can take.
+  static let maxSkeleton = Int64(Int32.max)
 
   private(set) var skeleton: [UInt8] = []
   private(set) var entries: [Entry] = []
@@ -61,6 +63,8 @@ struct Scanner: ~Copyable {
     var payload: Int?
     /// Where the frame is an entry: its section and start.
     var entry: (section: Section, start: Int)?
+    /// True below training information, which no pass reads: its tensors are carried as they are.
+    var isCarried = false
   }
 
   private let root: Int
@@ -125,21 +129,25 @@ struct Scanner: ~Copyable {
       appendTag(number, wire: 2)
       let lengthAt = skeleton.count
       skeleton.append(contentsOf: [0, 0, 0, 0, 0])
-      frames.append(Frame(message: message, end: end, lengthAt: lengthAt, tagAt: tagAt))
+      var frame = Frame(message: message, end: end, lengthAt: lengthAt, tagAt: tagAt)
+      frame.isCarried = frames.count == 1 ? number == 20 : frames[frames.count - 1].isCarried
+      frames.append(frame)
     }
   }
 
   /// Which fields of the model and of its graph are decoded one by one.
   private func section(of number: UInt64) -> Section? {
     guard root == schema.model else { return nil }
-    return switch (frames.count, number) {
-    case (1, 25): .function
-    case (2, 1): .node
-    case (2, 5): .initializer
-    case (2, 11): .input
-    case (2, 12): .output
-    case (2, 13): .valueInfo
-    case (2, 15): .sparseInitializer
+    if frames.count == 1 { return number == 25 ? .function : nil }
+    // Below the model, functions and training information have fields of the same numbers.
+    guard frames.count == 2, frames[1].message == schema.graph else { return nil }
+    return switch number {
+    case 1: .node
+    case 5: .initializer
+    case 11: .input
+    case 12: .output
+    case 13: .valueInfo
+    case 15: .sparseInitializer
     default: nil
     }
   }
@@ -148,6 +156,9 @@ struct Scanner: ~Copyable {
 
   private mutating func field(_ file: borrowing InputFile) throws(Diagnostic) {
     let frame = frames[frames.count - 1]
+    guard Int64(skeleton.count) <= Scanner.maxSkeleton else {
+      throw .structureTooLarge(limit: Scanner.maxSkeleton)
+    }
     let begin = reader.position
     let tag = try reader.varint(in: file)
     let number = tag >> 3
@@ -172,7 +183,7 @@ struct Scanner: ~Copyable {
       try open(nested, field: number, length: length)
     case (.string, 2), (.bytes, 2):
       let length = try length(inside: frame.end, file)
-      if frame.message == schema.tensor, number == 9 {
+      if frame.message == schema.tensor, number == 9, !frame.isCarried {
         try payload(number, offset: reader.position, length: length, place, file)
         return
       }
@@ -180,11 +191,11 @@ struct Scanner: ~Copyable {
       appendTag(number, wire: 2)
       appendVarint(UInt64(length))
       let start = skeleton.count
-      try reader.copy(length, from: file, to: &skeleton)
+      try copy(length, file)
       if case .string = field.kind { try checkText(from: start, place) }
       moveToHeader(from: target)
     case (.varint, 0), (.fixed32, 5), (.fixed64, 1):
-      if isTypedList(number, of: frame.message) {
+      if isTypedList(number, of: frame) {
         try payloadElement(number, wire: wire, place, end: frame.end, file)
         return
       }
@@ -194,14 +205,14 @@ struct Scanner: ~Copyable {
     case (.varint, 2), (.fixed32, 2), (.fixed64, 2):
       guard field.isRepeated else { throw .wrongWireType(wire, place) }
       let length = try length(inside: frame.end, file)
-      if isTypedList(number, of: frame.message) {
+      if isTypedList(number, of: frame) {
         try payload(number, offset: reader.position, length: length, place, file)
         return
       }
       let target = skeleton.count
       appendTag(number, wire: 2)
       appendVarint(UInt64(length))
-      try reader.copy(length, from: file, to: &skeleton)
+      try copy(length, file)
       moveToHeader(from: target)
     default:
       throw .wrongWireType(wire, place)
@@ -235,6 +246,16 @@ struct Scanner: ~Copyable {
     _ count: Int64, end: Int64, _ file: borrowing InputFile
   ) throws(Diagnostic) {
     guard count <= end - reader.position else { throw .truncated(at: end) }
+    try copy(count, file)
+  }
+
+  /// Copies the next bytes to the skeleton.
+  private mutating func copy(
+    _ count: Int64, _ file: borrowing InputFile
+  ) throws(Diagnostic) {
+    guard Int64(skeleton.count) + count <= Scanner.maxSkeleton else {
+      throw .structureTooLarge(limit: Scanner.maxSkeleton)
+    }
     try reader.copy(count, from: file, to: &skeleton)
   }
 
@@ -249,7 +270,7 @@ struct Scanner: ~Copyable {
       let length = try length(inside: end, file)
       appendTag(number, wire: 2)
       appendVarint(UInt64(length))
-      try reader.copy(length, from: file, to: &skeleton)
+      try copy(length, file)
     default: throw .group(field: number, wire: wire, at: begin)
     }
     moveToHeader(from: target)
@@ -277,8 +298,8 @@ struct Scanner: ~Copyable {
   // MARK: Payloads
 
   /// `float_data`, `int32_data`, `int64_data`, `double_data` and `uint64_data` of a tensor.
-  private func isTypedList(_ number: UInt64, of message: Int) -> Bool {
-    guard message == schema.tensor else { return false }
+  private func isTypedList(_ number: UInt64, of frame: Frame) -> Bool {
+    guard frame.message == schema.tensor, !frame.isCarried else { return false }
     return number == 4 || number == 5 || number == 7 || number == 10 || number == 11
   }
 
@@ -304,6 +325,11 @@ struct Scanner: ~Copyable {
   private mutating func payloadElement(
     _ number: UInt64, wire: UInt64, _ place: FieldPlace, end: Int64, _ file: borrowing InputFile
   ) throws(Diagnostic) {
+    // An element of its own costs as much memory as a small message.
+    messageCount += 1
+    guard messageCount <= Scanner.maxMessages else {
+      throw .tooManyMessages(limit: Scanner.maxMessages)
+    }
     let index = try payloadIndex(number, place)
     let begin = reader.position
     switch wire {
