@@ -45,7 +45,7 @@ import Weights
     #expect(codes == turned(plain, rows: 24, columns: 20))
   }
 
-  @Test func `types are cast as NumPy casts them`() throws {
+  @Test func `types are cast as NumPy casts them, saturating`() throws {
     let casts: [(String, [ElementType], String)] = [
       ("bf16", [.float32], "bf16-to-f32.bin"), ("f32", [.float16], "f32-to-f16.bin"),
       ("f32", [.bfloat16], "f32-to-bf16.bin"), ("f16", [.bfloat16], "f16-to-bf16.bin"),
@@ -56,7 +56,7 @@ import Weights
     for (type, steps, result) in casts {
       let fixture = try Fixture(expected("\(type).bin"), element(type), sizes)
       var weight = fixture.weight
-      weight.recipe = steps.map { .cast($0) }
+      weight.recipe = steps.map { .cast($0, saturates: true) }
       #expect(try fixture.bytes(of: weight) == expected(result), "\(type) to \(steps)")
     }
   }
