@@ -5,7 +5,7 @@ BUILD_FLAGS := --explicit-target-dependency-import-check error
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 
-.PHONY: all build test demo golden bench lint install dependencies runtime
+.PHONY: all build test demo golden bench lint install dependencies generated runtime
 
 all: build
 
@@ -16,6 +16,13 @@ dependencies:
 	  $(SUDO) apt-get install -y -qq pkg-config libprotobuf-c-dev zlib1g-dev libssl-dev; \
 	fi
 
+# The compiler of protobuf-c is only needed to compare the generated code with what is committed.
+generated:
+	@if ! command -v protoc-c >/dev/null; then \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq protobuf-c-compiler; \
+	fi
+	@Sources/Integration/check-generated.sh
+
 # ONNX Runtime's shared library out of its wheel, into an ignored folder; no Python at run time.
 runtime:
 	@Sources/Integration/fetch-onnxruntime.sh .onnxruntime
@@ -23,7 +30,7 @@ runtime:
 build: dependencies
 	swift build -c release --product fp8c $(BUILD_FLAGS)
 
-test: dependencies runtime
+test: dependencies generated runtime lint
 	swift build --build-tests $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  swift test --skip-build

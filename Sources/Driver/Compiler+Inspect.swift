@@ -3,6 +3,7 @@ internal import Measurements
 internal import Passes
 package import Support
 internal import Targets
+internal import Weights
 
 extension Compiler {
   /// `fp8c inspect`: every module found and every node left, as JSON on standard output.
@@ -80,10 +81,14 @@ extension Compiler {
     return .done
   }
 
-  /// `fp8c print`: the text form of a model.
+  /// `fp8c print`: the text form of a model, with digests of its weights instead of their places.
   package func printModel() throws(Diagnostic) -> ExitStatus {
-    let (model, _) = try load(options.model)
-    try console.result(model.text)
+    let (model, store) = try load(options.model)
+    var digests: [StoredRange: String] = [:]
+    if let store {
+      for range in model.storedRanges { digests[range] = try store.digest(of: range) }
+    }
+    try console.result(Printer(elide: true, digests: digests).text(of: model))
     return .done
   }
 

@@ -118,8 +118,10 @@ struct GraphBuilder {
     // A description of a value that the graph does not have says nothing.
     guard let id = graph.value(named: value.name) else { return }
     if graph[id].weight != nil {
-      // The tensor says more than its description; only that there is one is kept.
-      graph.describe(id, isDescribed: true, annotations: graph[id].annotations)
+      // The tensor says its type itself; what else its description says goes to the tensor.
+      let own = graph[id].annotations
+      graph.describe(
+        id, isDescribed: true, annotations: own.isEmpty ? value.annotations : own)
       return
     }
     try note(value, on: id)

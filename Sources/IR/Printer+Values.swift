@@ -62,7 +62,7 @@ extension Writer {
     let source =
       switch weight.source {
       case .range(let range):
-        "stored \(stored)" + (range.file.map { quoted($0) + " " } ?? "")
+        digests[range].map { "\(stored)sha256 \($0)" } ?? "stored \(stored)" + (range.file.map { quoted($0) + " " } ?? "")
           + "\(range.encoding.spelling) \(range.offset)+\(range.length)"
       case .literal(let bytes, let encoding):
         "= \(stored)" + (encoding == .raw ? "" : encoding.spelling + " ")

@@ -1,20 +1,25 @@
 /// Writes a model as IR text; reading that text gives an equal model.
 ///
-/// `elide` shortens long lists for people; such text cannot be read back.
+/// `elide` shortens long lists for people, and `digests` says what stands in a range of a file instead
+/// of where it lies; such text cannot be read back.
 package struct Printer: Sendable {
   private let elides: Bool
+  private let digests: [StoredRange: String]
 
-  package init(elide: Bool = false) { elides = elide }
+  package init(elide: Bool = false, digests: [StoredRange: String] = [:]) {
+    elides = elide
+    self.digests = digests
+  }
 
   package func text(of model: Model) -> String {
-    var writer = Writer(elides: elides)
+    var writer = Writer(elides: elides, digests: digests)
     writer.write(model)
     return writer.text
   }
 
   /// One graph without the model around it.
   package func text(of graph: Graph) -> String {
-    var writer = Writer(elides: elides)
+    var writer = Writer(elides: elides, digests: digests)
     writer.line(writer.text(graph))
     return writer.text
   }
@@ -28,12 +33,16 @@ extension Model {
 /// The text so far, and where in it we are.
 struct Writer {
   let elides: Bool
+  let digests: [StoredRange: String]
   private(set) var text = ""
   private var indentation = ""
   /// The graphs around the one that is written, outermost first.
   private var scopes: [Graph] = []
 
-  init(elides: Bool) { self.elides = elides }
+  init(elides: Bool, digests: [StoredRange: String] = [:]) {
+    self.elides = elides
+    self.digests = digests
+  }
 
   mutating func line(_ content: String) { text += indentation + content + "\n" }
 

@@ -26,6 +26,8 @@ package struct Spellings: Sendable {
 
   @resultBuilder
   package enum Builder {
-    package static func buildBlock(_ patterns: Pattern...) -> [Pattern] { patterns }
+    package static func buildExpression(_ pattern: Pattern) -> [Pattern] { [pattern] }
+    package static func buildExpression(_ patterns: [Pattern]) -> [Pattern] { patterns }
+    package static func buildBlock(_ patterns: [Pattern]...) -> [Pattern] { patterns.flatMap { $0 } }
   }
 }

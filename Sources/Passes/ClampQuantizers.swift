@@ -66,8 +66,8 @@ extension Weight {
     guard stored.element == .float32, recipe.isEmpty, !isOverridable,
       case .literal(let bytes, _) = source, bytes.count == 4
     else { return nil }
-    return Float(
-      bitPattern: bytes.enumerated().reduce(UInt32(0)) { $0 | UInt32($1.element) << (8 * $1.offset) }
-    )
+    var bits: UInt32 = 0
+    for (index, byte) in bytes.enumerated() { bits |= UInt32(byte) << UInt32(8 * index) }
+    return Float(bitPattern: bits)
   }
 }

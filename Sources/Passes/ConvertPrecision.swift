@@ -66,6 +66,8 @@ private struct PrecisionConversion {
   private var before: [ValueID: ElementType] = [:]
   private var casts: [CastKey: ValueID] = [:]
   private var kept: Set<NodeID> = []
+  /// The values that modules name; they stay.
+  private var ports: Set<ValueID> = []
 
   private struct CastKey: Hashable {
     let value: ValueID
@@ -85,6 +87,7 @@ private struct PrecisionConversion {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
     kept = SensitiveNodes(graph).nodes
+    for module in graph.modules { ports.formUnion(module.ports.map(\.value)) }
     for id in graph.nodeIDs { convert(id) }
     restoreOutputs()
     dropUnusedWeights()
@@ -192,10 +195,18 @@ private struct PrecisionConversion {
       keep(id, node)
       return
     }
+    convertedCount += 1
+    if let input = node.input(0), graph[input].type?.element == target, !graph.isOutput(output),
+      !ports.contains(output)
+    {
+      // Both sides have the type now, so nothing is left to cast.
+      graph.replaceUses(of: output, with: input)
+      graph.removeNode(id)
+      return
+    }
     let element = target
     graph.update(id) { $0.set("to", to: .int(Int64(element.rawValue))) }
     setElement(of: output)
-    convertedCount += 1
   }
 
   /// From opset 23 on the scale may be float32 beside a shorter input.

@@ -6,6 +6,12 @@ extension Diagnostic {
       .error, .configuration, "'\(pattern)' is not a regular expression, expected one for paths")
   }
 
+  static func idleSelector(_ selector: String, near: String?) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "'\(selector)' of the allowlist or blocklist matches no module",
+      notes: near.map { ["the nearest is '\($0)'"] } ?? [])
+  }
+
   static func leftUnmeasured(_ path: String) -> Diagnostic {
     Diagnostic(
       .remark, .done, "module '\(path)' has no measurement and stays in high precision")

@@ -27,7 +27,24 @@ package struct SelectModules: Pass {
     finder.run()
     for module in finder.found { model.graph.addModule(module) }
     context.left = finder.left
+    warnOfIdleSelectors(model.graph, &context)
     context.count("modules", by: finder.found.count)
+  }
+}
+
+extension SelectModules {
+  /// A selector that matches nothing is a warning that names what comes nearest.
+  private func warnOfIdleSelectors(_ graph: Graph, _ context: inout PassContext) {
+    let selection = context.settings.selection
+    let paths = graph.modules.map(\.path) + context.left.map(\.path)
+    let types = graph.modules.map(\.type) + context.left.map(\.type)
+    for pattern in selection.allowedNames + selection.blockedNames
+    where !paths.contains(where: { pattern.matches($0) }) {
+      context.warn(.idleSelector(pattern.source, near: nearest(to: pattern.source, among: paths)))
+    }
+    for type in selection.allowedTypes + selection.blockedTypes where !types.contains(type) {
+      context.warn(.idleSelector(type, near: nearest(to: type, among: types)))
+    }
   }
 }
 
@@ -40,7 +57,7 @@ package struct LeftNode: Equatable, Sendable {
   package let reason: String
 }
 
-/// One search over a graph.
+/// One search over a graph, from the results to the operands: the longest spelling comes first.
 private struct ModuleFinder {
   let graph: Graph
   let context: PassContext
@@ -48,7 +65,8 @@ private struct ModuleFinder {
   private(set) var left: [LeftNode] = []
   private var paths: [String: Int] = [:]
   private var taken: Set<NodeID> = []
-  private var counts: [String: Int] = [:]
+  /// Which `MatMul`, `Gemm` or `Conv` a node is, counted from the graph's beginning.
+  private var places: [NodeID: Int] = [:]
 
   init(graph: Graph, context: PassContext) {
     self.graph = graph
@@ -57,85 +75,76 @@ private struct ModuleFinder {
       taken.formUnion(module.nodes)
       paths[module.path] = 1
     }
+    var counts: [String: Int] = [:]
+    for id in graph.nodeIDs where graph[id].domain.isEmpty {
+      places[id] = counts[graph[id].op, default: 0]
+      counts[graph[id].op, default: 0] += 1
+    }
   }
 
   mutating func run() {
-    for id in graph.nodeIDs where !taken.contains(id) {
+    var matches: [(spelling: Spellings, match: Match)] = []
+    for id in graph.nodeIDs.reversed() where !taken.contains(id) {
       let node = graph[id]
-      guard node.domain.isEmpty else { continue }
-      switch node.op {
-      case "MatMul": product(id, node, gemm: false)
-      case "Gemm": product(id, node, gemm: true)
-      case "Conv": convolution(id, node)
-      default: continue
+      guard node.domain.isEmpty, let result = node.outputs.first ?? nil else { continue }
+      let spellings: [Spellings] =
+        switch node.op {
+        case "Add": [.linear]
+        case "MatMul", "Gemm": [.linear, .matmul]
+        case "Conv": [.conv2d]
+        default: []
+        }
+      for spelling in spellings {
+        guard let match = try? spelling.match(at: result, in: graph) else { continue }
+        matches.append((spelling, match))
+        taken.formUnion(match.nodes)
+        break
+      }
+      if node.op != "Add", !taken.contains(id), let spelling = spellings.first {
+        leave(id, node, spelling)
       }
     }
+    left.reverse()
+    for (spelling, match) in matches.reversed() { take(match, spelling.kind) }
   }
 
-  // MARK: Products
-
-  private mutating func product(_ id: NodeID, _ node: Node, gemm: Bool) {
-    guard let first = node.input(0), let second = node.input(1) else { return }
-    let index = nextIndex(of: node.op)
-    switch (graph[first].weight, graph[second].weight) {
-    case (nil, nil):
-      matmul(id, node, first, second, index: index)
-    case (.some, .some):
-      leave(id, node, "linear", "both operands are constants", index: index)
-    case (nil, let weight?):
-      let axis = gemm && node.int("transB") ?? 0 != 0 ? 0 : 1
-      linear(
-        id, node, input: first, weight: second, weight, axis: axis, isRight: true, index: index)
-    case (let weight?, nil):
-      let axis = gemm && node.int("transA") ?? 0 != 0 ? 1 : 0
-      linear(
-        id, node, input: second, weight: first, weight, axis: axis, isRight: false, index: index)
+  /// Turns what a spelling matched into a module, or notes why it is none.
+  private mutating func take(_ match: Match, _ kind: String) {
+    guard let id = match.nodes.first else { return }
+    let node = graph[id]
+    if kind == "matmul" {
+      takeMatmul(match, id, node)
+      return
     }
-  }
-
-  private mutating func linear(
-    _ id: NodeID, _ node: Node, input: ValueID, weight value: ValueID, _ weight: Weight, axis: Int,
-    isRight: Bool, index: Int
-  ) {
-    let name = graph[value].name
-    let scope = ModuleScope.ofWeighted(node, weight: name) { isClass($0, of: "linear") }
-    let module = identity(node, scope, kind: "linear", suffix: "", index: index)
-    if let reason = unusable(weight, rank: 2, of: name) {
+    guard let binding = match["weight"], let weight = graph[binding.value].weight else { return }
+    let name = graph[binding.value].name
+    let scope = ModuleScope.ofWeighted(node, weight: name) { isClass($0, of: kind) }
+    let module = identity(id, node, scope, kind: kind, suffix: "")
+    if let reason = unusable(weight, of: name)
+      ?? context.settings.selection.reason(against: module.type, path: module.path)
+    {
       note(module, node, reason)
       return
     }
-    if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
-      note(module, node, reason)
-      return
-    }
-    var nodes = [id]
-    var ports = [
-      Port("input", .activation, input), Port("weight", .weight, value, channelAxis: axis),
-    ]
-    if node.op == "Gemm" {
-      if let bias = node.input(2) { ports.append(Port("bias", .unquantized, bias)) }
-    } else if isRight, let (sum, bias) = biasSum(of: node) {
-      nodes.append(sum)
-      ports.append(Port("bias", .unquantized, bias))
-    }
-    add(module, ports, nodes)
+    add(module, match)
   }
 
-  /// The one `Add` of a constant vector that reads the product, in either order of operands.
-  private func biasSum(of node: Node) -> (sum: NodeID, bias: ValueID)? {
-    guard let product = node.outputs.first ?? nil, graph.useCount(of: product) == 1,
-      !graph.isOutput(product), let user = graph.users(of: product).first,
-      graph[user].isStandard("Add"), let left = graph[user].input(0),
-      let right = graph[user].input(1)
-    else { return nil }
-    let bias = left == product ? right : left
-    guard let shape = graph[bias].weight?.type().shape, shape.count == 1 else { return nil }
-    return (user, bias)
+  /// Notes why a product or a convolution has no spelling: the mismatch that came farthest.
+  private mutating func leave(_ id: NodeID, _ node: Node, _ spelling: Spellings) {
+    guard let result = node.outputs.first ?? nil else { return }
+    let module = identity(
+      id, node, ModuleScope.ofUnweighted(node), kind: spelling.kind, suffix: "")
+    do throws(Mismatch) {
+      _ = try spelling.match(at: result, in: graph)
+    } catch {
+      note(module, node, "'\(graph[error.value].name)' \(error.reason)")
+    }
   }
 
-  private mutating func matmul(
-    _ id: NodeID, _ node: Node, _ first: ValueID, _ second: ValueID, index: Int
-  ) {
+  // MARK: Products of activations
+
+  private mutating func takeMatmul(_ match: Match, _ id: NodeID, _ node: Node) {
+    guard let first = match["input"]?.value, let second = match["other"]?.value else { return }
     let scope = ModuleScope.ofUnweighted(node)
     let side = attentionSide(node, first, second)
     let isNamed = scope.map(hasMatmulName) ?? false
@@ -145,7 +154,11 @@ private struct ModuleFinder {
       case .values?: "matmul_av"
       case nil: ""
       }
-    let module = identity(node, scope, kind: "matmul", suffix: isNamed ? "" : suffix, index: index)
+    let module = identity(id, node, scope, kind: "matmul", suffix: isNamed ? "" : suffix)
+    for operand in [first, second] where isQuantizedWeight(operand) {
+      note(module, node, "'\(graph[operand].name)' is a weight that is quantized already")
+      return
+    }
     guard side != nil || isNamed || context.settings.selection.names(module.path) else {
       note(module, node, "no softmax beside it and no scope of a matmul")
       return
@@ -159,9 +172,23 @@ private struct ModuleFinder {
       note(module, node, "its operands are not float32, float16 or bfloat16")
       return
     }
-    add(
-      module,
-      [Port("input", .activation, first), Port("other", .activation, second)], [id])
+    add(module, match)
+  }
+
+  /// True for a weight read through `DequantizeLinear`, whatever moves its elements on the way.
+  private func isQuantizedWeight(_ value: ValueID) -> Bool {
+    var current = value
+    for _ in 0..<8 {
+      guard let producer = graph.producer(of: current), graph[producer].domain.isEmpty,
+        let operand = graph[producer].input(0)
+      else { return false }
+      switch graph[producer].op {
+      case "DequantizeLinear": return graph[operand].weight != nil
+      case "Transpose", "Reshape", "Cast", "Identity": current = operand
+      default: return false
+      }
+    }
+    return false
   }
 
   private enum AttentionSide {
@@ -226,64 +253,21 @@ private struct ModuleFinder {
       || last.hasPrefix("matmul_")
   }
 
-  // MARK: Convolutions
-
-  private mutating func convolution(_ id: NodeID, _ node: Node) {
-    guard let input = node.input(0), let value = node.input(1) else { return }
-    let index = nextIndex(of: node.op)
-    let name = graph[value].name
-    let scope = ModuleScope.ofWeighted(node, weight: name) { isClass($0, of: "conv2d") }
-    let module = identity(node, scope, kind: "conv2d", suffix: "", index: index)
-    guard let weight = graph[value].weight else {
-      note(module, node, "the weight '\(name)' is not a constant")
-      return
-    }
-    guard graph[input].weight == nil else {
-      note(module, node, "both operands are constants")
-      return
-    }
-    if let reason = unusable(weight, rank: 4, of: name) {
-      note(module, node, reason)
-      return
-    }
-    if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
-      note(module, node, reason)
-      return
-    }
-    var ports = [
-      Port("input", .activation, input), Port("weight", .weight, value, channelAxis: 0),
-    ]
-    if let bias = node.input(2) { ports.append(Port("bias", .unquantized, bias)) }
-    add(module, ports, [id])
-  }
-
   // MARK: Common
 
   private func element(of value: ValueID) -> ElementType? { graph[value].type?.element }
 
-  /// Why a constant cannot be an FP8 weight of this rank.
-  private func unusable(_ weight: Weight, rank: Int, of name: String) -> String? {
-    if weight.isOverridable {
-      return "the weight '\(name)' is a graph input that a caller may replace"
-    }
+  /// Why a constant that a spelling matched cannot be an FP8 weight.
+  private func unusable(_ weight: Weight, of name: String) -> String? {
     let type = weight.type()
     guard type.element.isHighPrecision else {
       return "the weight '\(name)' is \(type.element.spelling), expected f32, f16 or bf16"
     }
-    guard let shape = type.sizes, shape.count == rank else {
-      return "the weight '\(name)' has rank \(type.shape?.count ?? 0), expected \(rank)"
-    }
-    return shape.contains(0) ? "the weight '\(name)' is empty" : nil
+    return type.elementCount == 0 ? "the weight '\(name)' is empty" : nil
   }
 
   private func isClass(_ type: String, of kind: String) -> Bool {
     context.settings.modules.kind(of: type) == kind
-  }
-
-  private mutating func nextIndex(of op: String) -> Int {
-    let index = counts[op, default: 0]
-    counts[op] = index + 1
-    return index
   }
 
   private struct Identity {
@@ -294,7 +278,7 @@ private struct ModuleFinder {
   }
 
   private func identity(
-    _ node: Node, _ scope: ModuleScope?, kind: String, suffix: String, index: Int
+    _ id: NodeID, _ node: Node, _ scope: ModuleScope?, kind: String, suffix: String
   ) -> Identity {
     let modules = context.settings.modules
     let type = scope?.type.flatMap { isClass($0, of: kind) ? modules.canonicalType($0) : nil }
@@ -302,30 +286,27 @@ private struct ModuleFinder {
     var evidence = scope?.evidence ?? .nodeName
     if path == nil, !node.name.isEmpty { path = node.name }
     if path == nil { evidence = .index }
-    var full = path ?? "\(node.op)_\(index)"
+    var full = path ?? "\(node.op)_\(places[id] ?? 0)"
     if !suffix.isEmpty { full += ".\(suffix)" }
     return Identity(
       kind: kind, type: type ?? modules.defaultType(of: kind), path: full,
       evidence: evidence)
   }
 
-  private mutating func add(_ identity: Identity, _ ports: [Port], _ nodes: [NodeID]) {
-    guard let last = nodes.last, let result = graph[last].outputs.first ?? nil else { return }
+  private mutating func add(_ identity: Identity, _ match: Match) {
     let count = paths[identity.path, default: 0] + 1
     paths[identity.path] = count
     let path = count == 1 ? identity.path : "\(identity.path)#\(count)"
+    let kind = context.settings.modules.kind(named: identity.kind)
+    let ports = match.bindings.map { binding in
+      Port(
+        binding.capture.name, kind?.port(binding.capture.name)?.role ?? .unquantized,
+        binding.value, channelAxis: binding.channelAxis)
+    }
     found.append(
       QuantizedModule(
         kind: identity.kind, type: identity.type, path: path, evidence: identity.evidence,
-        ports: ports, nodes: nodes, result: result))
-    taken.formUnion(nodes)
-  }
-
-  private mutating func leave(
-    _ id: NodeID, _ node: Node, _ kind: String, _ reason: String, index: Int
-  ) {
-    let scope = ModuleScope.ofUnweighted(node)
-    note(identity(node, scope, kind: kind, suffix: "", index: index), node, reason)
+        ports: ports, nodes: match.nodes, result: match.result))
   }
 
   private mutating func note(_ identity: Identity, _ node: Node, _ reason: String) {

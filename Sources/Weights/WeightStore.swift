@@ -93,6 +93,13 @@ package final class WeightStore: Sendable {
     }
   }
 
+  /// The SHA-256 of a range, in hexadecimal digits.
+  package func digest(of range: StoredRange) throws(Diagnostic) -> String {
+    var digest = try SHA256()
+    try forEachBlock(of: range) { (block) throws(Diagnostic) in try digest.update(block) }
+    return try digest.finish()
+  }
+
   /// All stored elements of a weight that has to be held whole.
   func storedBytes(of weight: Weight) throws(Diagnostic) -> [UInt8] {
     var bytes: [UInt8] = []
