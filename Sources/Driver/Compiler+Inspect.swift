@@ -98,9 +98,7 @@ extension Compiler {
       try console.result(Target.names.map { "\($0)\n" }.joined())
       return .done
     }
-    let target = try Target.load(name)
-    let file = EmbeddedFile.all.first { $0.path == "targets/\(target.name).json" }
-    try console.result(String(decoding: file?.bytes ?? [], as: UTF8.self))
+    try console.result(try Target.text(name))
     return .done
   }
 

@@ -280,7 +280,8 @@ private struct ModuleFinder {
   private func identity(
     _ id: NodeID, _ node: Node, _ scope: ModuleScope?, kind: String, suffix: String
   ) -> Identity {
-    let type = scope?.type.flatMap { isClass($0, of: kind) ? $0 : nil }
+    let modules = context.settings.modules
+    let type = scope?.type.flatMap { isClass($0, of: kind) ? modules.canonicalType($0) : nil }
     var path = scope?.path
     var evidence = scope?.evidence ?? .nodeName
     if path == nil, !node.name.isEmpty { path = node.name }
@@ -288,7 +289,7 @@ private struct ModuleFinder {
     var full = path ?? "\(node.op)_\(places[id] ?? 0)"
     if !suffix.isEmpty { full += ".\(suffix)" }
     return Identity(
-      kind: kind, type: type ?? context.settings.modules.defaultType(of: kind), path: full,
+      kind: kind, type: type ?? modules.defaultType(of: kind), path: full,
       evidence: evidence)
   }
 

@@ -22,10 +22,13 @@ package struct EmbeddedFile: Equatable, Sendable {
     }
   }
 
+  static func at(_ path: String) throws(Diagnostic) -> EmbeddedFile {
+    guard let file = all.first(where: { $0.path == path }) else { throw .notEmbedded(path) }
+    return file
+  }
+
   static func reader(_ path: String) throws(Diagnostic) -> JSONReader {
-    guard let file = all.first(where: { $0.path == path }) else {
-      throw .notEmbedded(path)
-    }
-    return JSONReader(try JSON.parse(file.bytes, file: "schemas/\(path)"), file: "schemas/\(path)")
+    let file = "schemas/\(path)"
+    return JSONReader(try JSON.parse(try at(path).bytes, file: file), file: file)
   }
 }

@@ -4,18 +4,25 @@ package import Support
 package struct ModuleTable: Equatable, Sendable {
   package let kinds: [ModuleKind]
   package let types: [ModuleType]
+  /// Classes that INC does not list and that compute what one of its classes does: transformers'
+  /// `Conv1D`, whose weight is a linear layer's transposed, and PyTorch's linear layer in attention.
+  private let aliases: [String: String]
 
   /// The kind of an INC class, which may be written with its package as in `torch.nn.Linear`.
   package func kind(of type: String) -> String? { self.type(type)?.kind }
 
   package func type(_ name: String) -> ModuleType? {
     let bare = name.split(separator: ".").last.map(String.init) ?? name
-    return types.first { $0.name == bare }
+    let canonical = aliases[bare] ?? bare
+    return types.first { $0.name == canonical }
   }
+
+  /// INC's class for a class of a model; `nil` where modules of the class stay as they are.
+  package func canonicalType(_ name: String) -> String? { type(name)?.name }
 
   /// An INC class by name; the error names the nearest one.
   package func requireType(_ name: String) throws(Diagnostic) -> ModuleType {
-    guard let found = type(name) else { throw .unknownType(name, known: types.map(\.name)) }
+    guard let found = type(name) else { throw .unknownType(name, known: supportedTypes) }
     return found
   }
 
@@ -33,13 +40,16 @@ package struct ModuleTable: Equatable, Sendable {
   /// The classes that an empty allowlist selects.
   package var defaultTypes: [String] { types.filter(\.isDefault).map(\.name) }
 
+  /// Every class of INC's, in the order of its table.
+  package var supportedTypes: [String] { types.map(\.name) }
+
   /// The table that the compiler was built with.
   package static func embedded() throws(Diagnostic) -> ModuleTable {
     try ModuleTable(try EmbeddedFile.reader("modules.json"))
   }
 
   init(_ table: JSONReader) throws(Diagnostic) {
-    try table.onlyKeys(["kinds", "types"])
+    try table.onlyKeys(["kinds", "types", "aliases"])
     var kinds: [ModuleKind] = []
     for row in try table.member("kinds").items() { kinds.append(try ModuleKind(row)) }
     var types: [ModuleType] = []
@@ -50,7 +60,17 @@ package struct ModuleTable: Equatable, Sendable {
       }
       types.append(type)
     }
+    var aliases: [String: String] = [:]
+    for row in try table.member("aliases").items() {
+      try row.onlyKeys(["class", "type"])
+      let type = try row.member("type").string()
+      guard types.contains(where: { $0.name == type }) else {
+        throw try row.member("type").notOneOf(types.map(\.name))
+      }
+      aliases[try row.member("class").string()] = type
+    }
     self.kinds = kinds
     self.types = types
+    self.aliases = aliases
   }
 }

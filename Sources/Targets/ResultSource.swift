@@ -25,8 +25,10 @@ struct ResultSource: Equatable, Sendable {
     case none
     case sequence = "seq"
     case optional
-    /// What the sequence or optional holds.
+    /// What the sequence holds.
     case element
+    /// What the optional holds; anything else is itself (OptionalGetElement-18).
+    case content
   }
 
   /// The type of the output at `index`; `nil` where this source has nothing to say.
@@ -69,12 +71,11 @@ struct ResultSource: Equatable, Sendable {
     case .sequence: return .sequence(type)
     case .optional: return .optional(type)
     case .element:
-      switch type {
-      case .sequence(let element), .optional(let element): return element
-      // An optional's element may be given bare (OptionalGetElement-18).
-      case .tensor: return type
-      case .untyped, .sparse, .map, .opaque: return nil
-      }
+      guard case .sequence(let element) = type else { return nil }
+      return element
+    case .content:
+      guard case .optional(let content) = type else { return type }
+      return content
     }
   }
 

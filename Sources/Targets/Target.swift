@@ -40,13 +40,29 @@ package struct Target: Equatable, Sendable {
 
   /// The embedded target of a name, or the one that a file ending in `.json` describes.
   package static func load(_ nameOrPath: String) throws(Diagnostic) -> Target {
+    try read(nameOrPath).target
+  }
+
+  /// The description that `load` reads, as it is written; wrong ones are refused alike.
+  package static func text(_ nameOrPath: String) throws(Diagnostic) -> String {
+    String(decoding: try read(nameOrPath).bytes, as: UTF8.self)
+  }
+
+  private static func read(
+    _ nameOrPath: String
+  ) throws(Diagnostic) -> (target: Target, bytes: [UInt8]) {
+    let bytes: [UInt8]
+    let file: String
     if nameOrPath.hasSuffix(".json") {
-      let bytes = try InputFile.contents(of: nameOrPath, limit: sizeLimit)
-      return try Target(
-        JSONReader(try JSON.parse(bytes, file: nameOrPath), file: nameOrPath))
+      file = nameOrPath
+      bytes = try InputFile.contents(of: nameOrPath, limit: sizeLimit)
+    } else {
+      guard names.contains(nameOrPath) else { throw .unknownTarget(nameOrPath, known: names) }
+      let path = "targets/\(nameOrPath).json"
+      file = "schemas/\(path)"
+      bytes = try EmbeddedFile.at(path).bytes
     }
-    guard names.contains(nameOrPath) else { throw .unknownTarget(nameOrPath, known: names) }
-    return try Target(try EmbeddedFile.reader("targets/\(nameOrPath).json"))
+    return (try Target(JSONReader(try JSON.parse(bytes, file: file), file: file)), bytes)
   }
 
   /// The most bytes that a target description may have: a thousand times what the longest one has.
@@ -86,7 +102,12 @@ package struct Target: Equatable, Sendable {
     quantizer = try casts.member("quantize").text()
     dequantizer = try casts.member("dequantize").text()
     var kernels: [Kernel] = []
-    for row in try description.member("kernels").items() { kernels.append(try Kernel(row)) }
+    let kinds = try ModuleTable.embedded().kinds.map(\.name)
+    for row in try description.member("kernels").items() {
+      let kernel = try Kernel(row)
+      guard kinds.contains(kernel.module) else { throw try row.member("module").notOneOf(kinds) }
+      kernels.append(kernel)
+    }
     self.kernels = kernels
   }
 }

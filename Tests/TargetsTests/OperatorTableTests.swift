@@ -138,6 +138,22 @@ struct OperatorTableTests {
         == [.tensor(TensorType(.float32, nil))])
   }
 
+  /// The type rule of OptionalGetElement-18: an operand that is no optional passes as it is.
+  @Test func `an optional gives what it holds, and anything else itself`() {
+    let tensor = ValueType.tensor(TensorType(.int32, nil))
+    let cases: [(operand: ValueType, result: ValueType)] = [
+      (.optional(tensor), tensor), (.optional(.sequence(tensor)), .sequence(tensor)),
+      (.sequence(tensor), .sequence(tensor)), (tensor, tensor),
+    ]
+    for (operand, result) in cases {
+      var graph = Graph()
+      let x = graph.addInput("x", operand)
+      let id = graph.addNode(
+        Node(op: "OptionalGetElement", inputs: [x], outputs: []), results: [("y", nil)])
+      #expect(table.resultTypes(of: graph[id], in: graph, opset: 18) == [result])
+    }
+  }
+
   @Test func `operators that ONNX Runtime fuses are known`() {
     let domain = "com.microsoft"
     #expect(types("FusedMatMul", domain: domain, [.float16, .float16]) == [.float16])
