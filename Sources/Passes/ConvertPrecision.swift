@@ -65,7 +65,7 @@ private struct PrecisionConversion {
   /// The type a value had before the pass, where that is a high precision type.
   private var before: [ValueID: ElementType] = [:]
   private var casts: [CastKey: ValueID] = [:]
-  private var kept: Set<NodeID> = []
+  private var sensitive: Set<NodeID> = []
   /// The values that modules name; they stay.
   private var ports: Set<ValueID> = []
 
@@ -86,7 +86,7 @@ private struct PrecisionConversion {
     for id in graph.values {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
-    kept = SensitiveNodes(graph).nodes
+    sensitive = SensitiveNodes(graph).nodes
     for module in graph.modules { ports.formUnion(module.ports.map(\.value)) }
     for id in graph.nodeIDs { convert(id) }
     restoreOutputs()
@@ -95,31 +95,43 @@ private struct PrecisionConversion {
 
   // MARK: Nodes
 
+  /// What becomes of a node.
+  private enum Treatment {
+    case keep
+    case cast
+    case quantize
+    case dequantize
+    case target
+    case convert(Plan)
+  }
+
+  private func treatment(of id: NodeID) -> Treatment {
+    let node = graph[id]
+    if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil { return .target }
+    guard !sensitive.contains(id), node.domain.isEmpty, node.bodies.isEmpty else { return .keep }
+    switch node.op {
+    case "Cast": return .cast
+    case "QuantizeLinear": return opset >= 23 ? .quantize : .keep
+    case "DequantizeLinear": return opset >= 23 && target != .float32 ? .dequantize : .keep
+    default: return plan(for: node).map { .convert($0) } ?? .keep
+    }
+  }
+
   private mutating func convert(_ id: NodeID) {
     let node = graph[id]
-    if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil {
-      convertTargetOperator(id, node)
-      return
+    switch treatment(of: id) {
+    case .keep: keep(id, node)
+    case .cast: convertCast(id, node)
+    case .quantize: convertQuantize(id, node)
+    case .dequantize: convertDequantize(id, node)
+    case .target: convertTargetOperator(id, node)
+    case .convert(let plan): apply(plan, to: id)
     }
-    if !kept.contains(id), node.domain.isEmpty, node.bodies.isEmpty {
-      switch node.op {
-      case "Cast":
-        convertCast(id, node)
-        return
-      case "QuantizeLinear":
-        convertQuantize(id, node)
-        return
-      case "DequantizeLinear":
-        convertDequantize(id, node)
-        return
-      default:
-        if let plan = plan(for: node) {
-          apply(plan, to: id)
-          return
-        }
-      }
-    }
-    keep(id, node)
+  }
+
+  private func isKept(_ id: NodeID) -> Bool {
+    if case .keep = treatment(of: id) { return true }
+    return false
   }
 
   /// The operator runs as it did: every operand gets back the type it had.
@@ -189,12 +201,14 @@ private struct PrecisionConversion {
   }
 
   /// A cast to a high precision type becomes one to the target's; a cast to anything else reads what
-  /// there is.
+  /// there is. One that only makes a graph output, or what kept operators read, is as it should be.
   private mutating func convertCast(_ id: NodeID, _ node: Node) {
     guard let output = node.outputs.first ?? nil, before[output] != nil else {
       keep(id, node)
       return
     }
+    let readers = graph.users(of: output)
+    if graph.isOutput(output) ? readers.isEmpty : readers.allSatisfy({ isKept($0) }) { return }
     convertedCount += 1
     if let input = node.input(0), graph[input].type?.element == target, !graph.isOutput(output),
       !ports.contains(output)
@@ -211,7 +225,7 @@ private struct PrecisionConversion {
 
   /// From opset 23 on the scale may be float32 beside a shorter input.
   private mutating func convertQuantize(_ id: NodeID, _ node: Node) {
-    guard opset >= 23, let input = node.input(0), before[input] != nil else {
+    guard let input = node.input(0), before[input] != nil else {
       keep(id, node)
       return
     }
@@ -222,9 +236,7 @@ private struct PrecisionConversion {
   }
 
   private mutating func convertDequantize(_ id: NodeID, _ node: Node) {
-    guard opset >= 23, target != .float32, let output = node.outputs.first ?? nil,
-      before[output] != nil
-    else {
+    guard let output = node.outputs.first ?? nil, before[output] != nil else {
       keep(id, node)
       return
     }

@@ -51,7 +51,8 @@ package struct LowerToFP8: Pass {
     let form = form ?? context.settings.form
     var operands = FP8Operands(graph: model.graph, context: context)
     var used: Set<TargetOperator> = []
-    for index in model.graph.modules.indices where operands.graph.modules[index].isScaled {
+    for (index, module) in model.graph.modules.enumerated()
+    where module.isScaled && module.reads(operandsIn: model.graph) {
       switch form {
       case .qdq: try operands.lowerToQDQ(moduleAt: index)
       case .target: used.formUnion(try operands.lowerToTarget(moduleAt: index))
@@ -79,8 +80,16 @@ package enum OutputForm: String, CaseIterable, Sendable {
 }
 
 extension QuantizedModule {
-  /// True where every quantized operand has a scale, and none was lowered before.
-  fileprivate var isScaled: Bool {
-    ports.allSatisfy { $0.scale != nil || ($0.role != .activation && $0.role != .weight) }
+  private var quantizedPorts: [Port] {
+    ports.filter { $0.role == .activation || $0.role == .weight }
+  }
+
+  /// True where every quantized operand has a scale.
+  fileprivate var isScaled: Bool { quantizedPorts.allSatisfy { $0.scale != nil } }
+
+  /// True before the module is lowered: its operator reads the values of its ports themselves.
+  fileprivate func reads(operandsIn graph: Graph) -> Bool {
+    guard let node = nodes.first else { return false }
+    return quantizedPorts.allSatisfy { graph[node].inputs.contains($0.value) }
   }
 }

@@ -298,10 +298,10 @@ private struct ModuleFinder {
     paths[identity.path] = count
     let path = count == 1 ? identity.path : "\(identity.path)#\(count)"
     let kind = context.settings.modules.kind(named: identity.kind)
-    let ports = match.bindings.map { binding in
-      Port(
-        binding.capture.name, kind?.port(binding.capture.name)?.role ?? .unquantized,
-        binding.value, channelAxis: binding.channelAxis)
+    let ports = (kind?.ports ?? []).compactMap { port in
+      match[port.name].map {
+        Port(port.name, port.role, $0.value, channelAxis: $0.channelAxis)
+      }
     }
     found.append(
       QuantizedModule(
