@@ -71,7 +71,7 @@ let package = Package(
         "Driver", "FP8", "Support",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: strict)
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -129,7 +129,10 @@ package struct Compiler {
 
   /// Prints what the passes warned of and, where asked, counted.
   func report(_ context: PassContext) {
-    for diagnostic in context.diagnostics { console.report(diagnostic.inFile(options.model)) }
+    for diagnostic in context.diagnostics
+    where diagnostic.severity != .remark || options.explain || options.isVerbose {
+      console.report(diagnostic.inFile(options.model))
+    }
     guard options.showsStatistics else { return }
     for item in context.statistics { console.note("\(item.pass): \(item.count) \(item.name)") }
   }

@@ -62,14 +62,19 @@ extension Writer {
     let source =
       switch weight.source {
       case .range(let range):
-        digests[range].map { "\(stored)sha256 \($0)" } ?? "stored \(stored)" + (range.file.map { quoted($0) + " " } ?? "")
-          + "\(range.encoding.spelling) \(range.offset)+\(range.length)"
+        digests[range].map { "\(stored)sha256 \($0)" } ?? text(range, stored: stored)
       case .literal(let bytes, let encoding):
         "= \(stored)" + (encoding == .raw ? "" : encoding.spelling + " ")
           + text(literal: bytes, as: weight.stored.element)
       case .strings(let strings): "strings \(stored)\(list(strings.map(Spelling.quoted)))"
       }
     return (["\(text(weight.type())) \(source)"] + weight.recipe.map(text)).joined(separator: " | ")
+  }
+
+  /// Where the elements lie.
+  private func text(_ range: StoredRange, stored: String) -> String {
+    let file = range.file.map { quoted($0) + " " } ?? ""
+    return "stored \(stored)\(file)\(range.encoding.spelling) \(range.offset)+\(range.length)"
   }
 
   private func text(_ step: Weight.Step) -> String {

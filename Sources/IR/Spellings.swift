@@ -28,6 +28,8 @@ package struct Spellings: Sendable {
   package enum Builder {
     package static func buildExpression(_ pattern: Pattern) -> [Pattern] { [pattern] }
     package static func buildExpression(_ patterns: [Pattern]) -> [Pattern] { patterns }
-    package static func buildBlock(_ patterns: [Pattern]...) -> [Pattern] { patterns.flatMap { $0 } }
+    package static func buildBlock(_ patterns: [Pattern]...) -> [Pattern] {
+      patterns.flatMap { $0 }
+    }
   }
 }

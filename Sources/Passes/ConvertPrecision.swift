@@ -200,8 +200,9 @@ private struct PrecisionConversion {
     convertedCount += 1
   }
 
-  /// A cast to a high precision type becomes one to the target's; a cast to anything else reads what
-  /// there is. One that only makes a graph output, or what kept operators read, is as it should be.
+  /// A cast to a high precision type becomes one to the target's.
+  ///
+  /// A cast to anything else reads what there is. One that only makes a graph output, or what kept operators read, is as it should be.
   private mutating func convertCast(_ id: NodeID, _ node: Node) {
     guard let output = node.outputs.first ?? nil, before[output] != nil else {
       keep(id, node)

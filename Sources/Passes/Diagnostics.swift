@@ -6,6 +6,10 @@ extension Diagnostic {
       .error, .configuration, "'\(pattern)' is not a regular expression, expected one for paths")
   }
 
+  static func folded(_ text: String, at node: String?) -> Diagnostic {
+    Diagnostic(.remark, .done, at: Location(node: node), text)
+  }
+
   static func idleSelector(_ selector: String, near: String?) -> Diagnostic {
     Diagnostic(
       .warning, .done, "'\(selector)' of the allowlist or blocklist matches no module",

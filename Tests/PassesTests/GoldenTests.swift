@@ -104,7 +104,9 @@ struct Golden {
     return try Pipeline(parsing: String(line.dropFirst(8)))
   }
 
-  /// What the driver would find out for the passes, from comments at the beginning:
+  /// What the driver would find out for the passes.
+  ///
+  /// It is read from comments at the beginning:
   ///
   ///     // RANGE: fc input 6.5        a measured range: module, port, one number or more
   ///     // WEIGHT: w 0.8              the largest magnitude of a weight, or of each channel
@@ -117,10 +119,11 @@ struct Golden {
       switch line[line.index(line.startIndex, offsetBy: 3)..<colon] {
       case "RANGE":
         if settings.ranges[words[0]] == nil { settings.measuredPaths.append(words[0]) }
-        settings.ranges[words[0], default: [:]][words[1]] = words.dropFirst(2).compactMap(Float.init)
+        let range = words.dropFirst(2).compactMap { Float($0) }
+        settings.ranges[words[0], default: [:]][words[1]] = range
       case "WEIGHT":
         guard let id = model.graph.value(named: words[0]) else { continue }
-        settings.weightRanges[id] = words.dropFirst().compactMap(Float.init)
+        settings.weightRanges[id] = words.dropFirst().compactMap { Float($0) }
       case "METHOD": settings.method = try MethodTable.embedded().method(words[0])
       case "HP":
         settings.hp = try #require(HighPrecision(rawValue: words[0]))
