@@ -57,10 +57,12 @@ extension Diagnostic {
       "option '\(option)' of pass '\(pass)' is '\(value)', expected \(expected)")
   }
 
-  static func paddingUnknown(_ rule: String, of path: String) -> Diagnostic {
+  static func paddingUnknown(_ path: String) -> Diagnostic {
     Diagnostic(
-      "module '\(path)': auto_pad '\(rule)' needs the input's size, which the model does not give",
-      notes: ["'--qdq' keeps the convolution's own operator, '--block-name' leaves it as it is"])
+      .warning, .done,
+      "module '\(path)' stays in high precision: its padding depends on the input's size, which the "
+        + "model does not give",
+      notes: ["'--qdq' keeps the convolution's own operator"])
   }
 
   static func pipeline(found: Substring, expected: String) -> Diagnostic {

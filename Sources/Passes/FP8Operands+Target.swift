@@ -5,9 +5,11 @@ internal import Targets
 
 extension FP8Operands {
   /// Replaces a module's operator by the target's; gives the operators that were used.
-  mutating func lowerToTarget(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
+  ///
+  /// `nil` where the operator cannot do what the module does: the module stays as it is.
+  mutating func lowerToTarget(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator]? {
     let module = graph.modules[index]
-    guard let node = module.nodes.first else { return [] }
+    guard let node = module.nodes.first else { return nil }
     switch module.kind {
     case "linear", "matmul": return try lowerProduct(module, node)
     case "conv2d": return try lowerConvolution(module, node)
@@ -136,7 +138,7 @@ extension FP8Operands {
 
   private mutating func lowerConvolution(
     _ module: QuantizedModule, _ id: NodeID
-  ) throws(Diagnostic) -> [TargetOperator] {
+  ) throws(Diagnostic) -> [TargetOperator]? {
     let node = graph[id]
     let element = elementType(of: module)
     guard let input = module.port("input"), let weight = module.port("weight"),
@@ -144,7 +146,8 @@ extension FP8Operands {
     else { throw .unmeasuredPort("input", of: module.path) }
     var attributes = node.attributes.filter { $0.name != "auto_pad" }
     var source = input.value
-    if let pads = try padding(of: node, weight, module) {
+    guard let pads = padding(of: node, weight) else { return nil }
+    if !pads.isEmpty {
       let half = pads.count / 2
       if pads[..<half] != pads[half...] {
         source = padded(source, pads, before: id)
@@ -222,16 +225,15 @@ extension FP8Operands {
     }
   }
 
-  /// Explicit padding where the operator's own rule is not symmetric; `nil` where there is none.
-  private func padding(
-    of node: Node, _ weight: Port, _ module: QuantizedModule
-  ) throws(Diagnostic) -> [Int64]? {
+  /// The padding as numbers, none where there is no padding; `nil` where the rule needs sizes that the
+  /// model does not give.
+  private func padding(of node: Node, _ weight: Port) -> [Int64]? {
     let rule = node.string("auto_pad") ?? "NOTSET"
-    if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") }
-    if rule == "VALID" { return nil }
+    if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") ?? [] }
+    if rule == "VALID" { return [] }
     guard let input = node.input(0), let shape = graph[input].type?.tensor?.shape,
       let kernel = graph[weight.value].type?.tensor?.sizes, shape.count == kernel.count
-    else { throw .paddingUnknown(rule, of: module.path) }
+    else { return nil }
     let spatial = kernel.count - 2
     let strides = node.ints("strides") ?? [Int64](repeating: 1, count: spatial)
     let dilations = node.ints("dilations") ?? [Int64](repeating: 1, count: spatial)
@@ -240,7 +242,7 @@ extension FP8Operands {
     for axis in 0..<spatial {
       guard let size = shape[axis + 2].size, strides.count == spatial, dilations.count == spatial,
         strides[axis] > 0
-      else { throw .paddingUnknown(rule, of: module.path) }
+      else { return nil }
       let reach = (kernel[axis + 2] - 1) * dilations[axis] + 1
       let outputs = (size + strides[axis] - 1) / strides[axis]
       let total = max((outputs - 1) * strides[axis] + reach - size, 0)

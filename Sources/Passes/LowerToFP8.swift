@@ -51,13 +51,21 @@ package struct LowerToFP8: Pass {
     let form = form ?? context.settings.form
     var operands = FP8Operands(graph: model.graph, context: context)
     var used: Set<TargetOperator> = []
+    var left: Set<String> = []
     for (index, module) in model.graph.modules.enumerated()
     where module.isScaled && module.reads(operandsIn: model.graph) {
       switch form {
       case .qdq: try operands.lowerToQDQ(moduleAt: index)
-      case .target: used.formUnion(try operands.lowerToTarget(moduleAt: index))
+      case .target:
+        if let operators = try operands.lowerToTarget(moduleAt: index) {
+          used.formUnion(operators)
+        } else {
+          context.warn(.paddingUnknown(module.path))
+          left.insert(module.path)
+        }
       }
     }
+    operands.graph.removeModules { left.contains($0.path) }
     operands.settleWeights()
     model.graph = operands.graph
     context.count("lowered", by: operands.loweredCount)

@@ -1,4 +1,4 @@
-internal import IR
+package import IR
 
 private let input = Pattern.activation(Capture("input"))
 private let other = Pattern.activation(Capture("other"))
@@ -37,7 +37,7 @@ extension Spellings {
   }
 
   /// Every kind that is found by its spelling.
-  static let all = [linear, conv2d, matmul]
+  package static let all = [linear, conv2d, matmul]
 }
 
 /// One pattern for each way to transpose the operands of a `Gemm`, with an addend and without.
