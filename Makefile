@@ -25,7 +25,7 @@ generated:
 
 # ONNX Runtime's shared library out of its wheel, into an ignored folder; no Python at run time.
 runtime:
-	@Sources/Integration/fetch-onnxruntime.sh .onnxruntime
+	@Sources/Integration/fetch-onnxruntime.sh .onnxruntime >/dev/null
 
 build: dependencies
 	swift build -c release --product fp8c $(BUILD_FLAGS)
