@@ -4,7 +4,8 @@ internal import Support
 
 /// The last look before an output is renamed: what must hold of every quantized graph.
 ///
-/// * No `QuantizeLinear` reads a weight: codes are made ahead of time.
+/// * No activation of a module is a weight, and every weight of one is stored as codes: none is
+///   quantized at run time.
 /// * Every scale of a weight is finite and above zero, and its full scale is the target's.
 ///
 /// The range of the codes themselves is checked while they are written.
@@ -15,13 +16,14 @@ struct OutputCheck {
 
   func check(_ model: Model) throws(Diagnostic) {
     let graph = model.graph
-    for id in graph.nodeIDs {
-      let node = graph[id]
-      if node.isStandard("QuantizeLinear"), let input = node.input(0),
-        let weight = graph[input].weight, weight.stored.element.isHighPrecision,
-        node.origin.isEmpty == false, node.name.isEmpty
-      {
-        throw .weightQuantizedAtRunTime(graph[input].name)
+    for module in graph.modules {
+      for port in module.ports where port.scale != nil {
+        guard let weight = graph[port.value].weight else { continue }
+        // A weight that something else reads too stays beside its codes.
+        let isStored = weight.quantization != nil || graph.useCount(of: port.value) > 0
+        guard port.role == .weight, isStored else {
+          throw .weightQuantizedAtRunTime(graph[port.value].name)
+        }
       }
     }
     for id in graph.weights {
