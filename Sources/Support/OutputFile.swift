@@ -21,6 +21,8 @@ package struct OutputFile: ~Copyable {
     self.path = path
     let folder = InputFile.folder(of: path)
     if createFolders { try OutputFile.createFolder(folder) }
+    // Found here and not at the rename, when other outputs of the same run are already in place.
+    guard !Folder.isFolder(path) else { throw .cannotCreate(path, reason: "is a directory") }
     let name = path.split(separator: "/").last.map(String.init) ?? path
     var attempt = 0
     while true {
@@ -149,10 +151,6 @@ package struct OutputFile: ~Copyable {
     try flush()
     if keepIfEqual, hasSameContent() { return }
     if sync, fsync(descriptor) != 0 { throw .cannotWrite(path, reason: systemMessage()) }
-    var existing = stat()
-    if unsafe lstat(path, &existing) == 0, existing.st_mode & S_IFMT == S_IFDIR {
-      throw .cannotCreate(path, reason: "is a directory")
-    }
     guard unsafe rename(temporary, path) == 0 else {
       throw .cannotCreate(path, reason: systemMessage())
     }

@@ -28,7 +28,8 @@ import Testing
     for (name, source) in [("b.npz", "one.npz"), ("a.npz", "stack.npz"), ("c.txt", "key.npz")] {
       try folder.write(name, InputFile.contents(of: path(source), limit: 1 << 16))
     }
-    let set = try CalibrationSet(paths: [folder.path, path("one.npz")], inputs: inputs)
+    let set = try CalibrationSet(
+      paths: [folder.path, path("one.npz")], inputs: inputs, readTensor: noTensors)
     #expect(set.files == [folder["a.npz"], folder["b.npz"], path("one.npz")])
     var numbers: [Int] = []
     try set.forEachBatch { (_, number) throws(Diagnostic) in numbers.append(number) }
@@ -40,7 +41,8 @@ import Testing
     labelled[1].name = "other"
     labelled[1].isOptional = true
     let place = ArrayPlace("\(path("stack.npz")):ids")
-    let set = try CalibrationSet(paths: [path("stack.npz")], inputs: labelled, labels: place)
+    let set = try CalibrationSet(
+      paths: [path("stack.npz")], inputs: labelled, labels: place, readTensor: noTensors)
     var names: [String] = []
     try set.forEachBatch { (batch, _) throws(Diagnostic) in names += batch.map(\.name) }
     #expect(names == ["x", "x", "x"])
@@ -71,16 +73,19 @@ import Testing
 
   @Test func `no batches at all are refused`() throws {
     #expect(
-      failure { () throws(Diagnostic) in _ = try CalibrationSet(paths: [], inputs: inputs) }?.status
+      failure { () throws(Diagnostic) in
+        _ = try CalibrationSet(paths: [], inputs: inputs, readTensor: noTensors)
+      }?.status
         == .usage)
     let folder = try TemporaryFolder()
     #expect(
       failure { () throws(Diagnostic) in
-        _ = try CalibrationSet(paths: [folder.path], inputs: inputs)
+        _ = try CalibrationSet(paths: [folder.path], inputs: inputs, readTensor: noTensors)
       }?.message == "holds no batch, expected .npz files with at least one")
     #expect(
       failure { () throws(Diagnostic) in
-        _ = try CalibrationSet(paths: [folder["no.npz"]], inputs: inputs).forEachBatch { _, _ in }
+        _ = try CalibrationSet(paths: [folder["no.npz"]], inputs: inputs, readTensor: noTensors)
+          .forEachBatch { _, _ in }
       }?.status == .noInput)
   }
 
@@ -94,7 +99,8 @@ import Testing
     _ files: [String]
   ) throws(Diagnostic) -> [[(name: String, tensor: Tensor)]] {
     var result: [[(name: String, tensor: Tensor)]] = []
-    let set = try CalibrationSet(paths: files.map { path($0) }, inputs: inputs)
+    let set = try CalibrationSet(
+      paths: files.map { path($0) }, inputs: inputs, readTensor: noTensors)
     try set.forEachBatch { (batch, _) throws(Diagnostic) in result.append(batch) }
     return result
   }
@@ -104,4 +110,9 @@ import Testing
 func path(_ name: String) -> String {
   let tests = InputFile.folder(of: InputFile.folder(of: #filePath))
   return "\(tests)/Data/Calibration/\(name)"
+}
+
+/// Reads the files of a `test_data_set_*` folder, of which these tests have none.
+func noTensors(_ path: String) throws(Diagnostic) -> Tensor {
+  throw Diagnostic("'\(path)' is no archive")
 }

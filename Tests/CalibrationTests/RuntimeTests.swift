@@ -19,7 +19,7 @@ import Testing
         inputs: [
           CalibrationSet.Input(
             name: input, type: TensorType(.float32, nil), isOptional: false)
-        ])
+        ], readTensor: noTensors)
       var bytes: [UInt8] = []
       try set.forEachBatch { (batch, _) throws(Diagnostic) in
         bytes += try session.run(batch, outputs: ["y"]).first??.bytes ?? []
@@ -95,7 +95,7 @@ import Testing
         CalibrationSet.Input(
           name: "x", type: TensorType(.float32, sizes: [2, 3]), isOptional: false),
         CalibrationSet.Input(name: "ids", type: TensorType(.int64, sizes: [2]), isOptional: false),
-      ])
+      ], readTensor: noTensors)
     var run = ObserverRun(names: ["o"], precision: precision, allowsNonFinite: allowed)
     try set.forEachBatch { (batch, _) throws(Diagnostic) in try run.add(batch, session) }
     return run

@@ -5,13 +5,13 @@ import TestSupport
 import Testing
 
 @Suite struct CopyTests {
-  /// Written by `onnx.helper` or the newer exporter, all of whose data is inside the file.
+  /// Written by `onnx.helper`, with all data inside the file.
   static let models = [
     "onnx/all_metadata", "onnx/already_fp8_qdq", "onnx/constant_nodes", "onnx/edge_initializers",
     "onnx/fp8_all_bytes", "onnx/functions_nested", "onnx/gemm_variants", "onnx/if_loop_scan",
     "onnx/ir4_overridable", "onnx/map_zipmap", "onnx/matmul_bf16", "onnx/matmul_fp16",
     "onnx/no_shapes", "onnx/node_names_dup", "onnx/optional_inputs", "onnx/sequence_optional",
-    "onnx/tensor_layouts", "onnx/weight_reuse", "digits/digits_cnn.dynamo",
+    "onnx/tensor_layouts", "onnx/weight_reuse",
   ]
 
   @Test(arguments: models)
