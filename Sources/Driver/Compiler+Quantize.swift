@@ -116,11 +116,12 @@ extension Compiler {
     let rule = try context.settings.rule(choice)
     for module in model.graph.modules {
       for port in module.ports where port.role == .weight {
+        let channels = context.settings.channels(of: port)
         guard let weight = model.graph[port.value].weight,
-          context.settings.weightRanges[port.value] == nil
+          context.settings.weightRanges[channels] == nil
         else { continue }
         let name = model.graph[port.value].name
-        let axis = choice.granularity == .perChannel ? port.channelAxis : nil
+        let axis = channels.axis
         var search: ScaleSearch?
         if choice.value == .search, axis == nil {
           search = ScaleSearch(
@@ -137,11 +138,11 @@ extension Compiler {
             .weightNotFinite(
               name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0))
         }
-        context.settings.weightRanges[port.value] = ranges.maxAbs
+        context.settings.weightRanges[channels] = ranges.maxAbs
         if let found = search?.best(comparingIn: context.settings.hp) {
-          context.settings.searchedScales[port.value] = .perTensor(found)
+          context.settings.searchedScales[channels] = .perTensor(found)
         } else if choice.value == .search, let axis {
-          context.settings.searchedScales[port.value] = .perChannel(
+          context.settings.searchedScales[channels] = .perChannel(
             try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
         }
       }

@@ -55,6 +55,7 @@ package struct Compiler {
     settings.weightsVia = options.weightsViaHP ? configuration.hp : nil
     settings.ignoresUnmeasured = configuration.ignoresUnmeasured
     settings.measuresOutputs = configuration.measuresOutputs
+    settings.allowsNonFinite = options.allowsNonFinite
     settings.selection.allowedNames = try patterns(configuration.allowedNames)
     settings.selection.blockedNames = try patterns(configuration.blockedNames)
     settings.selection.allowedTypes = try types(configuration.allowedTypes, settings.modules)

@@ -23,11 +23,19 @@ package struct Mismatch: Error, Equatable, Sendable {
   package var reason: String
   /// How many nodes had matched: more than none is a near miss.
   package var matched: Int
+  /// How many captures had found their values: which of two misses behind equally many nodes is nearer.
+  package var bound: Int
 
-  package init(_ value: ValueID, _ reason: String, matched: Int = 0) {
+  package init(_ value: ValueID, _ reason: String, matched: Int = 0, bound: Int = 0) {
     self.value = value
     self.reason = reason
     self.matched = matched
+    self.bound = bound
+  }
+
+  /// True where this one came farther than another.
+  package func isNearer(than other: Mismatch) -> Bool {
+    (matched, bound) > (other.matched, other.bound)
   }
 }
 
@@ -71,7 +79,7 @@ private struct Matcher {
   }
 
   private func mismatch(_ value: ValueID, _ reason: String) -> Mismatch {
-    Mismatch(value, reason, matched: nodes.count)
+    Mismatch(value, reason, matched: nodes.count, bound: bindings.count)
   }
 
   private mutating func bind(

@@ -16,7 +16,7 @@ package struct Spellings: Sendable {
       do throws(Mismatch) {
         return try graph.match(pattern, at: value)
       } catch {
-        if error.matched > farthest.matched || farthest.reason == "has no spelling" {
+        if error.isNearer(than: farthest) || farthest.reason == "has no spelling" {
           farthest = error
         }
       }

@@ -52,7 +52,9 @@ package struct AssignScales: Pass {
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
-      if let searched = context.settings.searchedScales[port.value] { return searched }
+      if let searched = context.settings.searchedScales[context.settings.channels(of: port)] {
+        return searched
+      }
       guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {
         return try perTensor(port, module, method.weight, &context)
       }
@@ -64,10 +66,12 @@ package struct AssignScales: Pass {
     _ port: Port, _ module: QuantizedModule, _ choice: ScaleChoice, _ context: inout PassContext
   ) throws(Diagnostic) -> Scale {
     let rule = try context.settings.rule(choice)
-    guard let maxAbs = choice.value == .fixed ? 0 : port.maxAbs?.reduce(0, Swift.max) else {
+    let ranges = choice.value == .fixed ? [0] : port.maxAbs ?? []
+    guard var maxAbs = ranges.first(where: \.isNaN) ?? ranges.max() else {
       throw .unmeasuredPort(port.name, of: module.path)
     }
-    let result = rule.scale(forMaxAbs: port.maxAbs?.first { $0.isNaN } ?? maxAbs)
+    if context.settings.allowsNonFinite, !maxAbs.isFinite { maxAbs = rule.precision.maxFinite }
+    let result = rule.scale(forMaxAbs: maxAbs)
     guard let value = result.value else {
       throw .rangeNotFinite(maxAbs, port: port.name, of: module.path)
     }

@@ -41,7 +41,9 @@ package struct BindMeasurements: Pass {
             isComplete = false
           }
         case .weight:
-          if let statistics = context.settings.weightRanges[ports[position].value] {
+          if let statistics = context.settings.weightRanges[
+            context.settings.channels(of: ports[position])]
+          {
             ports[position].maxAbs = statistics
           }
         case .unquantized: continue

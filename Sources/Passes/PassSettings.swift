@@ -19,15 +19,17 @@ package struct PassSettings {
   package var weightsVia: HighPrecision?
   package var ignoresUnmeasured = false
   package var measuresOutputs = false
+  /// An infinite or NaN range counts as the largest number of the high precision type.
+  package var allowsNonFinite = false
 
   /// Measured ranges by module path and port.
   package var ranges: [String: [String: [Float]]] = [:]
   /// The paths of `ranges` in the order of their file.
   package var measuredPaths: [String] = []
   /// The largest magnitudes of weights, one number or one for each channel.
-  package var weightRanges: [ValueID: [Float]] = [:]
+  package var weightRanges: [WeightChannels: [Float]] = [:]
   /// Scales found by a search over a weight's elements.
-  package var searchedScales: [ValueID: Scale] = [:]
+  package var searchedScales: [WeightChannels: Scale] = [:]
 
   /// The defaults of the command line: `gaudi2`, E4M3, bf16 and `maxabs_hw`.
   package init() throws(Diagnostic) {
@@ -44,8 +46,27 @@ package struct PassSettings {
   /// The standard opset that a model of `source` is emitted at (decisions.md, Output form).
   package func emittedOpset(from source: Int64) -> Int64 { max(source, hp == .bf16 ? 23 : 21) }
 
+  /// The part of a weight that has a scale of its own under the method.
+  package func channels(of port: Port) -> WeightChannels {
+    WeightChannels(
+      port.value, axis: method.weight.granularity == .perChannel ? port.channelAxis : nil)
+  }
+
   /// A side of the method as a rule.
   package func rule(_ choice: ScaleChoice) throws(Diagnostic) -> ScaleRule {
     try ScaleRule(choice, limits: limits, arithmetic: arithmetic, precision: hp)
+  }
+}
+
+/// A weight as one module reads it: whole, or channel by channel along an axis.
+///
+/// A product and a transposed one may share a weight, and the channels of each are the other's depth.
+package struct WeightChannels: Hashable, Sendable {
+  package let weight: ValueID
+  package let axis: Int?
+
+  package init(_ weight: ValueID, axis: Int?) {
+    self.weight = weight
+    self.axis = axis
   }
 }

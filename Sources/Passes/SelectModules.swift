@@ -62,22 +62,29 @@ private struct ModuleFinder {
   let graph: Graph
   let context: PassContext
   private(set) var found: [QuantizedModule] = []
-  private(set) var left: [LeftNode] = []
-  private var paths: [String: Int] = [:]
+  /// What was left and where it stands among the graph's nodes.
+  private var notes: [(place: Int, node: LeftNode)] = []
+  private var paths: Set<String> = []
   private var taken: Set<NodeID> = []
   /// Which `MatMul`, `Gemm` or `Conv` a node is, counted from the graph's beginning.
+  private var indices: [NodeID: Int] = [:]
+  /// Where a node stands in the graph.
   private var places: [NodeID: Int] = [:]
+
+  /// In the order of the graph.
+  var left: [LeftNode] { notes.sorted { $0.place < $1.place }.map(\.node) }
 
   init(graph: Graph, context: PassContext) {
     self.graph = graph
     self.context = context
     for module in graph.modules {
       taken.formUnion(module.nodes)
-      paths[module.path] = 1
+      paths.insert(module.path)
     }
     var counts: [String: Int] = [:]
-    for id in graph.nodeIDs where graph[id].domain.isEmpty {
-      places[id] = counts[graph[id].op, default: 0]
+    for (place, id) in graph.nodeIDs.enumerated() where graph[id].domain.isEmpty {
+      places[id] = place
+      indices[id] = counts[graph[id].op, default: 0]
       counts[graph[id].op, default: 0] += 1
     }
   }
@@ -95,7 +102,9 @@ private struct ModuleFinder {
         default: []
         }
       for spelling in spellings {
-        guard let match = try? spelling.match(at: result, in: graph) else { continue }
+        guard let match = try? spelling.match(at: result, in: graph),
+          taken.isDisjoint(with: match.nodes)
+        else { continue }
         matches.append((spelling, match))
         taken.formUnion(match.nodes)
         break
@@ -104,7 +113,6 @@ private struct ModuleFinder {
         leave(id, node, spelling)
       }
     }
-    left.reverse()
     for (spelling, match) in matches.reversed() { take(match, spelling.kind) }
   }
 
@@ -123,7 +131,7 @@ private struct ModuleFinder {
     if let reason = unusable(weight, of: name)
       ?? context.settings.selection.reason(against: module.type, path: module.path)
     {
-      note(module, node, reason)
+      note(module, id, reason)
       return
     }
     add(module, match)
@@ -137,7 +145,7 @@ private struct ModuleFinder {
     do throws(Mismatch) {
       _ = try spelling.match(at: result, in: graph)
     } catch {
-      note(module, node, "'\(graph[error.value].name)' \(error.reason)")
+      note(module, id, "'\(graph[error.value].name)' \(error.reason)")
     }
   }
 
@@ -156,20 +164,20 @@ private struct ModuleFinder {
       }
     let module = identity(id, node, scope, kind: "matmul", suffix: isNamed ? "" : suffix)
     for operand in [first, second] where isQuantizedWeight(operand) {
-      note(module, node, "'\(graph[operand].name)' is a weight that is quantized already")
+      note(module, id, "'\(graph[operand].name)' is a weight that is quantized already")
       return
     }
     guard side != nil || isNamed || context.settings.selection.names(module.path) else {
-      note(module, node, "no softmax beside it and no scope of a matmul")
+      note(module, id, "no softmax beside it and no scope of a matmul")
       return
     }
     if let reason = context.settings.selection.reason(against: module.type, path: module.path) {
-      note(module, node, reason)
+      note(module, id, reason)
       return
     }
     guard element(of: first)?.isHighPrecision ?? true, element(of: second)?.isHighPrecision ?? true
     else {
-      note(module, node, "its operands are not float32, float16 or bfloat16")
+      note(module, id, "its operands are not float32, float16 or bfloat16")
       return
     }
     add(module, match)
@@ -286,7 +294,7 @@ private struct ModuleFinder {
     var evidence = scope?.evidence ?? .nodeName
     if path == nil, !node.name.isEmpty { path = node.name }
     if path == nil { evidence = .index }
-    var full = path ?? "\(node.op)_\(places[id] ?? 0)"
+    var full = path ?? "\(node.op)_\(indices[id] ?? 0)"
     if !suffix.isEmpty { full += ".\(suffix)" }
     return Identity(
       kind: kind, type: type ?? modules.defaultType(of: kind), path: full,
@@ -294,26 +302,48 @@ private struct ModuleFinder {
   }
 
   private mutating func add(_ identity: Identity, _ match: Match) {
-    let count = paths[identity.path, default: 0] + 1
-    paths[identity.path] = count
-    let path = count == 1 ? identity.path : "\(identity.path)#\(count)"
+    var path = identity.path
+    var count = 1
+    while !paths.insert(path).inserted {
+      count += 1
+      path = "\(identity.path)#\(count)"
+    }
     let kind = context.settings.modules.kind(named: identity.kind)
-    let ports = (kind?.ports ?? []).compactMap { port in
-      match[port.name].map {
-        Port(port.name, port.role, $0.value, channelAxis: $0.channelAxis)
-      }
+    let names = kind?.ports.map(\.name) ?? []
+    let ports = match.bindings.map { binding in
+      Port(
+        binding.capture.name, kind?.port(binding.capture.name)?.role ?? .unquantized,
+        binding.value, channelAxis: channelAxis(of: binding, match))
     }
     found.append(
       QuantizedModule(
         kind: identity.kind, type: identity.type, path: path, evidence: identity.evidence,
-        ports: ports, nodes: match.nodes, result: match.result))
+        ports: names.compactMap { name in ports.first { $0.name == name } }, nodes: match.nodes,
+        result: match.result))
   }
 
-  private mutating func note(_ identity: Identity, _ node: Node, _ reason: String) {
+  /// The axis that the spelling says.
+  ///
+  /// A matrix in front of a vector has its channels along the result's last axis, in front of anything
+  /// else along the last but one. Where the rank of the other operand is not known to be two at least,
+  /// there is no one axis for the factors of the channels.
+  private func channelAxis(of binding: Match.Binding, _ match: Match) -> Int? {
+    guard let axis = binding.channelAxis, let id = match.nodes.first,
+      graph[id].isStandard("MatMul"), graph[id].input(0) == binding.value
+    else { return binding.channelAxis }
+    let rank = graph[id].input(1).flatMap { graph[$0].type?.tensor?.shape?.count } ?? 0
+    return rank >= 2 ? axis : nil
+  }
+
+  private mutating func note(_ identity: Identity, _ id: NodeID, _ reason: String) {
+    let node = graph[id]
     let label = node.name.isEmpty ? (node.outputs.first ?? nil).map { graph[$0].name } : node.name
-    left.append(
-      LeftNode(
-        node: label ?? node.op, kind: identity.kind, type: identity.type, path: identity.path,
-        reason: reason))
+    notes.append(
+      (
+        places[id] ?? 0,
+        LeftNode(
+          node: label ?? node.op, kind: identity.kind, type: identity.type, path: identity.path,
+          reason: reason)
+      ))
   }
 }

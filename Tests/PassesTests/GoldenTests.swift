@@ -1,9 +1,7 @@
-import FP8
 import FoundationEssentials
 import IR
 import Passes
 import Support
-import Targets
 import Testing
 
 /// Files of `golden/`: how to run, before, and what must come out.
@@ -44,7 +42,7 @@ import Testing
     let golden = try file.read()
     guard let once = golden.run().model else { return }
     var twice = once
-    var context = try golden.context(for: twice)
+    var context = PassContext(try GoldenFacts(golden.input).settings(for: once))
     try golden.pipeline().run(on: &twice, in: &context)
     #expect(twice.text == once.text)
   }
@@ -104,49 +102,17 @@ struct Golden {
     return try Pipeline(parsing: String(line.dropFirst(8)))
   }
 
-  /// What the driver would find out for the passes.
-  ///
-  /// It is read from comments at the beginning:
-  ///
-  ///     // RANGE: fc input 6.5        a measured range: module, port, one number or more
-  ///     // WEIGHT: w 0.8              the largest magnitude of a weight, or of each channel
-  ///     // METHOD: maxabs_pow2        likewise HP, TARGET, ALLOW-NAME, BLOCK-NAME, ALLOW-TYPE
-  func context(for model: Model) throws -> PassContext {
-    var settings = try PassSettings()
-    for line in input.split(separator: "\n").dropFirst() {
-      guard line.hasPrefix("// "), let colon = line.firstIndex(of: ":") else { break }
-      let words = line[line.index(after: colon)...].split(separator: " ").map(String.init)
-      switch line[line.index(line.startIndex, offsetBy: 3)..<colon] {
-      case "RANGE":
-        if settings.ranges[words[0]] == nil { settings.measuredPaths.append(words[0]) }
-        let range = words.dropFirst(2).compactMap { Float($0) }
-        settings.ranges[words[0], default: [:]][words[1]] = range
-      case "WEIGHT":
-        guard let id = model.graph.value(named: words[0]) else { continue }
-        settings.weightRanges[id] = words.dropFirst().compactMap { Float($0) }
-      case "METHOD": settings.method = try MethodTable.embedded().method(words[0])
-      case "HP":
-        settings.hp = try #require(HighPrecision(rawValue: words[0]))
-        settings.arithmetic = .standard(for: settings.hp)
-      case "TARGET":
-        settings.target = try Target.load(words[0])
-        settings.limits = try settings.target.limits(of: .e4m3)
-      case "ALLOW-NAME": settings.selection.allowedNames = try words.map { try PathPattern($0) }
-      case "BLOCK-NAME": settings.selection.blockedNames = try words.map { try PathPattern($0) }
-      case "ALLOW-TYPE": settings.selection.allowedTypes = words
-      default: break
-      }
-    }
-    return PassContext(settings)
-  }
-
-  /// Diagnostics as comments, then the model; only the error where a pass throws.
+  /// Diagnostics as comments, what `select-modules` left, then the model; only the error where a pass
+  /// throws.
   func run() -> (output: String, model: Model?) {
     do {
       var model = try Model.parse(input)
-      var context = try context(for: model)
+      var context = PassContext(try GoldenFacts(input).settings(for: model))
       try pipeline().run(on: &model, in: &context)
-      return (comments(context.diagnostics) + model.text, model)
+      let left = context.left.map { node in
+        "// left: \(node.path): \(node.node) as \(node.kind) \(node.type): \(node.reason)\n"
+      }
+      return (comments(context.diagnostics) + left.joined() + model.text, model)
     } catch let error as Diagnostic {
       return (comments([error]), nil)
     } catch {
