@@ -336,10 +336,15 @@ private struct PrecisionConversion {
   /// A weight that only its cast copy replaces gives the copy its name.
   private mutating func dropUnusedWeights() {
     for (key, copy) in casts.sorted(by: { $0.value < $1.value }) {
-      guard graph[key.value].weight != nil, graph.useCount(of: key.value) == 0,
-        !graph.modules.contains(where: { $0.ports.contains { $0.value == key.value } })
-      else { continue }
+      guard graph[key.value].weight != nil, graph.useCount(of: key.value) == 0 else { continue }
       let name = graph[key.value].name
+      for index in graph.modules.indices where ports.contains(key.value) {
+        graph.updateModule(at: index) { module in
+          for position in module.ports.indices where module.ports[position].value == key.value {
+            module.ports[position].value = copy
+          }
+        }
+      }
       graph.removeValue(key.value)
       graph.rename(copy, to: name)
     }
