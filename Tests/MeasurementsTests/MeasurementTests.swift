@@ -1,6 +1,7 @@
 import Glibc
 import Measurements
 import Support
+import TestSupport
 import Testing
 
 private func read(_ text: String) throws -> Measurement {
@@ -38,7 +39,7 @@ private func failure(_ text: String) -> Diagnostic? {
     #expect(throws: Diagnostic.self) {
       try Measurement(path: expectedPath("mlp.GAUDI2.MAXABS_HW.npz"))
     }
-    let target = "/tmp/fp8c-archive-\(getpid()).npz"
+    let target = "\(TemporaryFolder.root)/fp8c-archive-\(getpid()).npz"
     defer { _ = unsafe unlink(target) }
     var file = try OutputFile(path: target)
     try file.write(expected.archive)
@@ -158,7 +159,7 @@ private func failure(_ text: String) -> Diagnostic? {
   }
 
   @Test func earlierFilesMoveAsideUnlessNothingChanges() throws {
-    let folder = "/tmp/fp8c-backup-\(getpid())"
+    let folder = "\(TemporaryFolder.root)/fp8c-backup-\(getpid())"
     defer {
       for entry in ["a_hooks_x.json", "backup-1/a_hooks_x.json", "backup-1", "backup-3", "ab"] {
         _ = unsafe remove("\(folder)/\(entry)")

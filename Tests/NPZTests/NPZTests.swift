@@ -1,6 +1,7 @@
 import Glibc
 import NPZ
 import Support
+import TestSupport
 import Testing
 
 private func path(_ name: String) -> String {
@@ -94,7 +95,7 @@ private func bytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
   }
 
   @Test func filesAreWrittenAsNumPyWritesThem() throws {
-    let target = "/tmp/fp8c-npy-\(getpid()).npy"
+    let target = "\(TemporaryFolder.root)/fp8c-npy-\(getpid()).npy"
     defer { _ = unsafe unlink(target) }
     for name in ["vector.npy", "bfloat16.npy"] {
       try NPYArray(path: path(name)).write(to: target)
@@ -153,7 +154,7 @@ private func bytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
   }
 
   @Test func everyTruncationAndMutationEndsInAMessageOrAnArray() throws {
-    let target = "/tmp/fp8c-npz-\(getpid()).npz"
+    let target = "\(TemporaryFolder.root)/fp8c-npz-\(getpid()).npz"
     defer { _ = unsafe unlink(target) }
     func attempt(_ bytes: [UInt8]) throws -> Bool {
       var file = try OutputFile(path: target)

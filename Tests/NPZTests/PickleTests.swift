@@ -1,6 +1,7 @@
 import Glibc
 import NPZ
 import Support
+import TestSupport
 import Testing
 
 private func measured(_ name: String) -> String {
@@ -51,7 +52,7 @@ private func spelled(_ json: JSON) -> JSON {
     var archive = NPZWriter()
     archive.add("arr_0", file: writer.file())
     archive.add("x", file: [1, 2, 3])
-    let target = "/tmp/fp8c-pickle-\(getpid()).npz"
+    let target = "\(TemporaryFolder.root)/fp8c-pickle-\(getpid()).npz"
     defer { _ = unsafe unlink(target) }
     var file = try OutputFile(path: target)
     try file.write(archive.archive())
@@ -68,7 +69,7 @@ private func spelled(_ json: JSON) -> JSON {
       writer.list { $0.array([1.5, 2], shape: [2, 1]) }
     }
     let bytes = writer.file()
-    let target = "/tmp/fp8c-mutated-\(getpid()).npz"
+    let target = "\(TemporaryFolder.root)/fp8c-mutated-\(getpid()).npz"
     defer { _ = unsafe unlink(target) }
     var refused = 0
     for index in bytes.indices.dropFirst(128) {
@@ -92,7 +93,7 @@ private func spelled(_ json: JSON) -> JSON {
       // The head of an array of objects, taken from a written one.
       let head = Array(PickleWriter().file().prefix(128))
       archive.add("x", file: head + pickle)
-      let target = "/tmp/fp8c-evil-\(getpid()).npz"
+      let target = "\(TemporaryFolder.root)/fp8c-evil-\(getpid()).npz"
       defer { _ = unsafe unlink(target) }
       var file = try OutputFile(path: target)
       try file.write(archive.archive())

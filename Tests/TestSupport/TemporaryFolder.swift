@@ -5,8 +5,14 @@ package import Support
 package struct TemporaryFolder: ~Copyable {
   package let path: String
 
+  /// The system's folder for temporary files.
+  package static var root: String {
+    guard let folder = unsafe getenv("TMPDIR") else { return "/tmp" }
+    return unsafe String(cString: folder)
+  }
+
   package init() throws(Diagnostic) {
-    path = "/tmp/fp8c-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
+    path = "\(TemporaryFolder.root)/fp8c-test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
     try OutputFile.createFolder(path)
   }
 
