@@ -38,12 +38,12 @@ demo() {
   printf '  %-24s %s taken, %s left\n' modules \
     "$(count path "$out/$name.fp8.scales.json")" "$(count reason "$out/$name.modules.json")"
   printf '  %-24s %s before, %s after (%s %%)\n' bytes "$before" "$after" $((after * 100 / before))
-  printf '  %-24s %s\n' 'worst clipped fraction' "$(worst_clipped "$out/$name.fp8.scales.json")"
-  printf '  %-24s %s (float32 twin)\n' 'SQNR of output' "$sqnr"
+  printf '  %-24s %s of a weight\n' 'worst clipped fraction' "$(worst_clipped "$out/$name.fp8.scales.json")"
+  printf '  %-24s %s (float32 twin, calibration batches)\n' 'SQNR of output' "$sqnr"
 }
 
 demo digits_cnn $models/digits/digits_cnn.ts.onnx $models/digits/calib.npz
-printf '  %-24s %s\n' 'test images' "$("$fp8c" verify $models/digits/digits_cnn.ts.onnx \
+printf '  %-24s %s (float32 twin)\n' 'test images' "$("$fp8c" verify $models/digits/digits_cnn.ts.onnx \
   "$out/digits_cnn.twin.onnx" --inputs $models/digits/test.npz \
   --labels $models/digits/test.npz:label | tail -n 1)"
 demo resnet18_w16 $models/resnet18/resnet18_w16.ts.onnx $models/resnet18/resnet18_w16.ts.inputs.npz
