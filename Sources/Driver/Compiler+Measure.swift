@@ -14,6 +14,7 @@ extension Compiler {
   /// `fp8c measure`: runs the batches and writes the measurement files.
   package func measure() throws(Diagnostic) -> ExitStatus {
     let (configuration, _) = try options.configuration(environment: environment)
+    if try printed(configuration) { return .done }
     try measure(configuration)
     return .done
   }
@@ -21,6 +22,7 @@ extension Compiler {
   /// `fp8c compile`: measures where no usable measurement exists, then quantizes.
   package func compile() throws(Diagnostic) -> ExitStatus {
     let (configuration, file) = try options.configuration(environment: environment)
+    if try printed(configuration) { return .done }
     var measuredFrom: [String] = []
     switch configuration.mode {
     case .measure:

@@ -12,11 +12,13 @@ extension Compiler {
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
   private static let front = "infer-types, canonicalize, raise-opset, select-modules"
   private static let back =
-    "bind-measurements, assign-scales, lower-to-fp8, clamp-quantizers, convert-precision"
+    "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
+    + "convert-precision"
 
   /// `fp8c quantize`: reads the measurements and writes the FP8 model with its tables.
   package func quantize() throws(Diagnostic) -> ExitStatus {
     let (configuration, file) = try options.configuration(environment: environment)
+    if try printed(configuration) { return .done }
     return try quantize(configuration, configurationFile: file, measuredFrom: [])
   }
 

@@ -63,6 +63,13 @@ package struct Compiler {
     return settings
   }
 
+  /// With `--print-config`, prints the configuration that a command would use.
+  func printed(_ configuration: Configuration) throws(Diagnostic) -> Bool {
+    guard options.printsConfiguration else { return false }
+    try console.result(configuration.json.text(indent: 2) + "\n")
+    return true
+  }
+
   private func patterns(_ sources: [String]) throws(Diagnostic) -> [PathPattern] {
     try sources.map { (source) throws(Diagnostic) in try PathPattern(source) }
   }
@@ -92,11 +99,19 @@ package struct Compiler {
   func run(
     _ pipeline: Pipeline, on model: inout Model, in context: inout PassContext
   ) throws(Diagnostic) {
+    let clock = ContinuousClock()
+    var start = clock.now
     do throws(Diagnostic) {
       try pipeline.run(
         on: &model, in: &context,
-        before: { step, model in show(model, step.name, options.printBefore, "before") },
-        after: { step, model in show(model, step.name, options.printAfter, "after") })
+        before: { step, model in
+          show(model, step.name, options.printBefore, "before")
+          start = clock.now
+        },
+        after: { step, model in
+          if options.showsTiming { console.note("\(step.name): \(clock.now - start)") }
+          show(model, step.name, options.printAfter, "after")
+        })
     } catch {
       guard error.status == .internalError, let reproducer = context.reproducer else { throw error }
       throw try withReproducer(error, reproducer)

@@ -32,6 +32,8 @@ package struct Options: Sendable {
   package var isQuiet = false
   package var isVerbose = false
   package var showsStatistics = false
+  package var showsTiming = false
+  package var printsConfiguration = false
   package var arithmetic: ScaleArithmetic?
   package var weightsViaHP = false
   package var allowsNonFinite = false

@@ -47,7 +47,9 @@ package struct AssignScales: Pass {
     switch port.role {
     case .unquantized: return nil
     case .output:
-      guard port.maxAbs != nil || method.activation.value == .fixed else { return nil }
+      // The output of a product has the product of the operands' scales, which nothing applies.
+      let kind = context.settings.modules.kind(named: module.kind)
+      guard kind?.port(port.name)?.scale == .own else { return nil }
       return try perTensor(port, module, method.activation, &context)
     case .activation:
       return try perTensor(port, module, method.activation, &context)

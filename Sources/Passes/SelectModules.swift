@@ -309,17 +309,20 @@ private struct ModuleFinder {
       path = "\(identity.path)#\(count)"
     }
     let kind = context.settings.modules.kind(named: identity.kind)
-    let names = kind?.ports.map(\.name) ?? []
-    let ports = match.bindings.map { binding in
-      Port(
-        binding.capture.name, kind?.port(binding.capture.name)?.role ?? .unquantized,
-        binding.value, channelAxis: channelAxis(of: binding, match))
+    let measuresOutputs = context.settings.measuresOutputs
+    let ports = (kind?.ports ?? []).compactMap { port -> Port? in
+      if port.role == .output {
+        return measuresOutputs ? Port(port.name, port.role, match.result) : nil
+      }
+      return match[port.name].map { binding in
+        Port(
+          port.name, port.role, binding.value, channelAxis: channelAxis(of: binding, match))
+      }
     }
     found.append(
       QuantizedModule(
         kind: identity.kind, type: identity.type, path: path, evidence: identity.evidence,
-        ports: names.compactMap { name in ports.first { $0.name == name } }, nodes: match.nodes,
-        result: match.result))
+        ports: ports, nodes: match.nodes, result: match.result))
   }
 
   /// The axis that the spelling says.

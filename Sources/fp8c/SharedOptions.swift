@@ -86,6 +86,12 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Print what every pass counted.")
   var statistics = false
 
+  @Flag(help: "Print how long every pass took.")
+  var timing = false
+
+  @Flag(help: "Print the resolved configuration and end.")
+  var printConfig = false
+
   @Option(help: "Compute scales as the device does, or exactly: device or exact.")
   var scaleArithmetic: ArithmeticSpelling?
 
@@ -132,6 +138,8 @@ struct SharedOptions: ParsableArguments {
     options.isQuiet = quiet
     options.isVerbose = verbose
     options.showsStatistics = statistics
+    options.showsTiming = timing
+    options.printsConfiguration = printConfig
     options.arithmetic = scaleArithmetic?.value
     options.weightsViaHP = weightsViaHp
     options.allowsNonFinite = allowNonfinite
