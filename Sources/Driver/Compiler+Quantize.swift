@@ -57,7 +57,7 @@ extension Compiler {
     try gatherWeightStatistics(of: model, store, &context)
     try checkStoredCodes(of: model, store, context)
     try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
-    try OutputCheck(context.settings.limits).check(model)
+    try OutputCheck(context.settings.target, context.settings.limits).check(model)
 
     let exporter = try writeModel(model, store, to: output) { exporter throws(Diagnostic) in
       let header = ScaleTable.Header(
