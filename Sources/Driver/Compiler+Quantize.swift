@@ -54,8 +54,12 @@ extension Compiler {
       measurement = read
       dependencies.add(measuredFrom.isEmpty ? [files.json] : measuredFrom)
     }
-    try gatherWeightStatistics(of: model, store, &context)
-    try checkStoredCodes(of: model, store, context)
+    do throws(Diagnostic) {
+      try gatherWeightStatistics(of: model, store, &context)
+      try checkStoredCodes(of: model, store, context)
+    } catch {
+      throw error.inFile(options.model)
+    }
     try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
     try OutputCheck(context.settings.target, context.settings.limits).check(model)
 

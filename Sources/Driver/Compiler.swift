@@ -113,8 +113,11 @@ package struct Compiler {
           show(model, step.name, options.printAfter, "after")
         })
     } catch {
-      guard error.status == .internalError, let reproducer = context.reproducer else { throw error }
-      throw try withReproducer(error, reproducer)
+      let located = error.inFile(options.model)
+      guard error.status == .internalError, let reproducer = context.reproducer else {
+        throw located
+      }
+      throw try withReproducer(located, reproducer)
     }
   }
 
