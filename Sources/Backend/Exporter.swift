@@ -12,10 +12,12 @@ package struct Exporter {
   /// The payloads by token, in the order they were asked for.
   private var payloads: [Contents] = []
   /// Where each weight of the data file begins, in the order they are written.
-  private var external: [(weight: Weight, offset: Int64)] = []
+  private var external: [(weight: Weight, name: String, offset: Int64)] = []
   private var externalLength: Int64 = 0
   /// What each quantized weight lost, filled while weights are written.
   package private(set) var losses: [Weight: QuantizationLoss] = [:]
+  /// Constants with elements beyond the range of the type they were cast to, and how many.
+  package private(set) var clamped: [(name: String, count: Int)] = []
 
   /// Which weights go to a data file.
   package enum Placement: Sendable {
@@ -30,7 +32,7 @@ package struct Exporter {
   enum Contents {
     case bytes([UInt8])
     case verbatim(StoredRange)
-    case weight(Weight)
+    case weight(Weight, name: String)
   }
 
   /// Offsets in a data file are multiples of this, so that a runtime can map it (ONNX, external data).
@@ -75,7 +77,7 @@ package struct Exporter {
       {
         try write(.verbatim(range), to: &output)
       } else {
-        losses[item.weight] = try store.write(item.weight, to: &output)
+        note(try store.write(item.weight, to: &output), item.weight, item.name)
       }
     }
   }
@@ -89,8 +91,13 @@ package struct Exporter {
       try store.withFile(of: range) { (file) throws(Diagnostic) in
         try output.copy(range.offset..<range.offset + range.length, of: file)
       }
-    case .weight(let weight): losses[weight] = try store.write(weight, to: &output)
+    case .weight(let weight, let name): note(try store.write(weight, to: &output), weight, name)
     }
+  }
+
+  private mutating func note(_ written: WrittenWeight, _ weight: Weight, _ name: String) {
+    losses[weight] = written.loss
+    if written.clamped > 0 { clamped.append((name, written.clamped)) }
   }
 
   // MARK: Structure
@@ -290,7 +297,7 @@ package struct Exporter {
       return proto
     }
     let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
-    if mayBeExternal, let place = externalPlace(of: weight, length: length) {
+    if mayBeExternal, let place = externalPlace(of: weight, name, length: length) {
       proto.isExternal = true
       proto.externalData = [
         StringPair(key: "location", value: place.location),
@@ -299,7 +306,7 @@ package struct Exporter {
       ]
       return proto
     }
-    switch contents(of: weight) {
+    switch contents(of: weight, name) {
     case nil: break
     case (let contents, let field, let length)?:
       proto.data = .payload(payloads.count, field: field, length: length)
@@ -310,7 +317,7 @@ package struct Exporter {
 
   /// Where a weight lies outside the model, if it does.
   private mutating func externalPlace(
-    of weight: Weight, length: Int64
+    of weight: Weight, _ name: String, length: Int64
   ) -> (location: String, offset: Int64)? {
     switch placement {
     case .inline: return nil
@@ -318,7 +325,7 @@ package struct Exporter {
       guard length >= max(threshold, 1) else { return nil }
       let aligned = (externalLength + Exporter.alignment - 1) / Exporter.alignment
       let offset = aligned * Exporter.alignment
-      external.append((weight, offset))
+      external.append((weight, name, offset))
       externalLength = offset + length
       return (location, offset)
     case .references(let model):
@@ -331,7 +338,7 @@ package struct Exporter {
 
   /// What goes into which data field; an untouched weight keeps its encoding and its bytes.
   private func contents(
-    of weight: Weight
+    of weight: Weight, _ name: String
   ) -> (contents: Contents, field: Int32, length: Int64)? {
     let type = weight.type()
     let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
@@ -354,7 +361,7 @@ package struct Exporter {
         }
       }
     }
-    return (.weight(weight), Encoding.raw.rawValue, length)
+    return (.weight(weight, name: name), Encoding.raw.rawValue, length)
   }
 }
 

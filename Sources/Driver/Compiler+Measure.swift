@@ -149,7 +149,7 @@ private struct MeasuringJob {
     var observed = model
     // ONNX Runtime has no bfloat16 arithmetic on a CPU: such a model is run as its float32 twin.
     let isShort = observed.graph.values.contains { observed.graph[$0].type?.element == .bfloat16 }
-    let twin = isShort ? ", convert-precision{hp=fp32}" : ""
+    let twin = isShort ? ", convert-precision{hp=fp32,weights=at-run-time}" : ""
     try compiler.run(
       try Pipeline(parsing: "insert-observers\(twin)"), on: &observed, in: &context)
     observed.irVersion = max(observed.irVersion, 8)

@@ -78,6 +78,7 @@ extension Compiler {
       if let path = options.ir { try write(model.text, to: path) }
       if let path = options.depfile { try write(dependencies.text, to: path) }
     }
+    for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
     report(context)
     if !console.isQuiet {
       summarize(model, exporter.losses, context, output)

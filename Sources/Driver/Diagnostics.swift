@@ -17,6 +17,13 @@ extension Diagnostic {
       .error, .internalError, "weight '\(name)' has scale \(scale), expected one above 0")
   }
 
+  static func clamped(_ name: String, count: Int) -> Diagnostic {
+    Diagnostic(
+      .remark, .done,
+      "constant '\(name)' has \(count) elements beyond the range of the type that it is cast to; they "
+        + "are its largest numbers now")
+  }
+
   static func dynamicMethod(_ name: String) -> Diagnostic {
     Diagnostic(
       .error, .configuration,

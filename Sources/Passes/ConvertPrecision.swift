@@ -30,11 +30,23 @@ package struct ConvertPrecision: Pass {
   /// The type to move to; the driver's choice where it is not given.
   package var hp: HighPrecision?
 
-  package static let options = ["hp"]
+  /// True where weights keep their bytes and are cast by nodes: a twin for one run then needs no copy
+  /// of them.
+  package var castsWeightsAtRunTime = false
+
+  package static let options = ["hp", "weights"]
 
   package init() {}
 
   package mutating func set(_ option: String, to value: String) throws(Diagnostic) {
+    if option == "weights" {
+      guard value == "stored" || value == "at-run-time" else {
+        throw .optionValue(
+          value, of: option, pass: Self.name, expected: "one of 'stored', 'at-run-time'")
+      }
+      castsWeightsAtRunTime = value == "at-run-time"
+      return
+    }
     guard let hp = HighPrecision(rawValue: value) else {
       throw .optionValue(
         value, of: option, pass: Self.name, expected: "one of 'bf16', 'fp16', 'fp32'")
@@ -45,6 +57,7 @@ package struct ConvertPrecision: Pass {
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     let target = (hp ?? context.settings.hp).element
     var conversion = PrecisionConversion(model: model, target: target, context: context)
+    conversion.castsWeightsAtRunTime = castsWeightsAtRunTime
     conversion.run()
     model.graph = conversion.graph
     context.count("converted", by: conversion.convertedCount)
@@ -57,6 +70,7 @@ private struct PrecisionConversion {
   var graph: Graph
   private(set) var convertedCount = 0
   private(set) var castCount = 0
+  var castsWeightsAtRunTime = false
 
   private let target: ElementType
   private let opset: Int64
@@ -285,7 +299,7 @@ private struct PrecisionConversion {
     let key = CastKey(value: value, element: element)
     if let known = casts[key] { return known }
     let made: ValueID
-    if var weight = graph[value].weight, !weight.isOverridable {
+    if var weight = graph[value].weight, !weight.isOverridable, !castsWeightsAtRunTime {
       weight.recipe.append(.cast(element, saturates: true))
       made = graph.addWeight(
         graph.freshName("\(graph[value].name).\(element.spelling)"), weight,

@@ -11,12 +11,12 @@ extension WeightStore {
   @discardableResult
   package func write<Sink: ByteSink & ~Copyable>(
     _ weight: Weight, to output: inout Sink
-  ) throws(Diagnostic) -> QuantizationLoss? {
+  ) throws(Diagnostic) -> WrittenWeight {
     guard let quantization = weight.quantization else {
-      try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
+      let clamped = try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
         try output.write(block)
       }
-      return nil
+      return WrittenWeight(loss: nil, clamped: clamped)
     }
     var loss = QuantizationLoss()
     let plan = try quantizer(for: weight, quantization)
@@ -38,7 +38,7 @@ extension WeightStore {
       try output.write(made)
       plan.quantizer.tally(block, of: type, layout: plan.layout, first: first, into: &loss)
     }
-    return loss
+    return WrittenWeight(loss: loss, clamped: 0)
   }
 
   /// The largest magnitude of the weight as the graph reads it, of each channel of `axis` if given.
@@ -96,10 +96,14 @@ extension WeightStore {
   }
 
   /// Lends the elements in their final order, after every cast of the recipe.
+  ///
+  /// Gives how many finite elements a saturating cast took to the largest number of its type.
+  @discardableResult
   private func forEachCastBlock(
     of weight: Weight,
     _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
-  ) throws(Diagnostic) {
+  ) throws(Diagnostic) -> Int {
+    var clamped = 0
     let casts = weight.recipe.compactMap { step -> (element: ElementType, saturates: Bool)? in
       if case .cast(let element, let saturates) = step { return (element, saturates) }
       return nil
@@ -111,7 +115,7 @@ extension WeightStore {
       try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
         try body(block, first, .fp32)
       }
-      return
+      return clamped
     }
     var chain: [(type: HighPrecision, saturates: Bool)] = []
     for (element, saturates) in casts {
@@ -131,7 +135,8 @@ extension WeightStore {
       for (type, saturates) in chain {
         bytes = [UInt8](repeating: 0, count: count * type.byteCount)
         var narrowed = bytes.mutableSpan
-        _ = type.narrow(values.span, clamp: saturates, into: &narrowed)
+        let beyond = type.narrow(values.span, clamp: saturates, into: &narrowed)
+        if saturates { clamped += beyond }
         if type != last || chain.count > 1 {
           var back = values.mutableSpan
           type.widen(bytes.span, into: &back)
@@ -139,5 +144,14 @@ extension WeightStore {
       }
       try body(bytes.span, first, last)
     }
+    return clamped
   }
+}
+
+/// What writing a weight came to.
+package struct WrittenWeight: Equatable, Sendable {
+  /// What quantizing lost; `nil` for a weight that is not quantized.
+  package let loss: QuantizationLoss?
+  /// How many finite elements lay beyond the range of the type that they were cast to.
+  package let clamped: Int
 }

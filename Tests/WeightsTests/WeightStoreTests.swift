@@ -20,7 +20,7 @@ import Weights
       let loss = try fixture.store.write(weight, to: &output)
       let codes = output.bytes
       #expect(try codes == expected("\(type)-\(scale)-\(format).bin"))
-      #expect(loss?.elements == 480)
+      #expect(loss.loss?.elements == 480)
       if format == "e4m3" {
         // 0x77 is 240, the most that Gaudi2 holds; 0x78 to 0x7E would be 256 to 448.
         #expect(codes.allSatisfy { $0 & 0x7F <= 0x77 })
