@@ -17,7 +17,8 @@ extension FP8Operands {
       else { throw .portNotRead(port.name, of: module.path) }
       replaced.insert(position)
       if port.role == .weight {
-        inputs[position] = try dequantizedWeight(port, element: element, before: node)
+        inputs[position] = try dequantizedWeight(
+          port, ofModuleAt: index, element: element, before: node)
       } else if case .perTensor(let scale)? = port.scale {
         inputs[position] = fakeQuantizedActivation(
           port.value, element: element, scale: scale, before: node)

@@ -11,8 +11,8 @@ extension FP8Operands {
     let module = graph.modules[index]
     guard let node = module.nodes.first else { return nil }
     switch module.kind {
-    case "linear", "matmul": return try lowerProduct(module, node)
-    case "conv2d": return try lowerConvolution(module, node)
+    case "linear", "matmul": return try lowerProduct(module, index, node)
+    case "conv2d": return try lowerConvolution(module, index, node)
     default: throw .noKernel(module.kind, target: context.settings.target.name)
     }
   }
@@ -20,7 +20,7 @@ extension FP8Operands {
   // MARK: Products
 
   private mutating func lowerProduct(
-    _ module: QuantizedModule, _ id: NodeID
+    _ module: QuantizedModule, _ index: Int, _ id: NodeID
   ) throws(Diagnostic) -> [TargetOperator] {
     let node = graph[id]
     let isGemm = node.op == "Gemm"
@@ -39,11 +39,13 @@ extension FP8Operands {
       let port = ports.remove(at: match)
       guard let scale = port.scale else { throw .unmeasuredPort(port.name, of: module.path) }
       if port.role == .weight {
-        operands.append(try quantizedWeight(port, isTransposed: transposes[position]))
+        operands.append(
+          try quantizedWeight(
+            port, ofModuleAt: index, isTransposed: transposes[position]))
       } else {
         operands.append(
           quantizedActivation(
-            value, scale: scale.values[0], isTransposed: transposes[position], before: id))
+            value, scale: scale.values.first ?? 1, isTransposed: transposes[position], before: id))
       }
       switch scale {
       case .perTensor(let number):
@@ -137,7 +139,7 @@ extension FP8Operands {
   // MARK: Convolutions
 
   private mutating func lowerConvolution(
-    _ module: QuantizedModule, _ id: NodeID
+    _ module: QuantizedModule, _ index: Int, _ id: NodeID
   ) throws(Diagnostic) -> [TargetOperator]? {
     let node = graph[id]
     let element = elementType(of: module)
@@ -147,9 +149,10 @@ extension FP8Operands {
     var attributes = node.attributes.filter { $0.name != "auto_pad" }
     var source = input.value
     guard let pads = padding(of: node, weight) else { return nil }
+    let kernel = context.settings.target.kernel(for: module.kind)
     if !pads.isEmpty {
       let half = pads.count / 2
-      if pads[..<half] != pads[half...] {
+      if pads[..<half] != pads[half...], kernel?.padding == .symmetric {
         source = padded(source, pads, before: id)
         attributes.set("pads", to: [Int64](repeating: 0, count: pads.count))
       } else {
@@ -158,7 +161,7 @@ extension FP8Operands {
     }
     attributes.append(Attribute("out_dtype", .int(Int64(element.rawValue))))
     let codes = quantizedActivation(source, scale: inputScale, before: id)
-    var inputs: [ValueID?] = [codes, try quantizedWeight(weight)]
+    var inputs: [ValueID?] = [codes, try quantizedWeight(weight, ofModuleAt: index)]
     inputs.append(graph.sharedScalar("fp8c.mul.\(inputScale)", inputScale))
     var bias = node.input(2)
     if let value = bias, element != .float32 { bias = cast(value, to: .float32, before: id) }
@@ -211,9 +214,7 @@ extension FP8Operands {
       result: "\(name).scaled", type: type, before: id)
     let shape = graph.sharedLiteral(
       "fp8c.shape.channel", TensorType(.int64, sizes: [3]),
-      [Int64(-1), 1, 1].flatMap { value in
-        (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(8 * $0)) }
-      })
+      ([-1, 1, 1] as [Int64]).littleEndianBytes)
     let column = graph.addNode(
       Node(op: "Reshape", inputs: [bias, shape], outputs: [], origin: node.origin),
       result: "\(graph[bias].name).column",
@@ -232,7 +233,8 @@ extension FP8Operands {
     if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") ?? [] }
     if rule == "VALID" { return [] }
     guard let input = node.input(0), let shape = graph[input].type?.tensor?.shape,
-      let kernel = graph[weight.value].type?.tensor?.sizes, shape.count == kernel.count
+      let kernel = graph[weight.value].type?.tensor?.sizes, shape.count == kernel.count,
+      kernel.count > 2
     else { return nil }
     let spatial = kernel.count - 2
     let strides = node.ints("strides") ?? [Int64](repeating: 1, count: spatial)
@@ -241,11 +243,8 @@ extension FP8Operands {
     var end: [Int64] = []
     for axis in 0..<spatial {
       guard let size = shape[axis + 2].size, strides.count == spatial, dilations.count == spatial,
-        strides[axis] > 0
+        let total = samePadding(size, kernel[axis + 2], strides[axis], dilations[axis])
       else { return nil }
-      let reach = (kernel[axis + 2] - 1) * dilations[axis] + 1
-      let outputs = (size + strides[axis] - 1) / strides[axis]
-      let total = max((outputs - 1) * strides[axis] + reach - size, 0)
       let small = total / 2
       begin.append(rule == "SAME_LOWER" ? total - small : small)
       end.append(rule == "SAME_LOWER" ? small : total - small)
@@ -253,20 +252,17 @@ extension FP8Operands {
     return begin + end
   }
 
-  /// The input with zeros around it; zero is an FP8 number, so padding commutes with quantizing.
-  private mutating func padded(
-    _ value: ValueID, _ pads: [Int64], before node: NodeID
-  ) -> ValueID {
-    let half = pads.count / 2
-    let all: [Int64] = [0, 0] + pads[..<half] + [0, 0] + pads[half...]
-    let amounts = graph.sharedLiteral(
-      "fp8c.pads.\(all.map(String.init).joined(separator: "."))",
-      TensorType(.int64, sizes: [Int64(all.count)]),
-      all.flatMap { value in (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(8 * $0)) } })
-    return graph.addNode(
-      Node(op: "Pad", inputs: [value, amounts], outputs: [], origin: graph[node].origin),
-      result: "\(graph[value].name).padded",
-      type: graph[value].type?.element.map { .tensor(TensorType($0, nil)) }, before: node)
+  /// How many zeros make the output as long as the input over the stride, rounded up; `nil` where the
+  /// numbers make no sense.
+  private func samePadding(
+    _ size: Int64, _ kernel: Int64, _ stride: Int64, _ dilation: Int64
+  ) -> Int64? {
+    guard size > 0, kernel > 0, stride > 0, dilation > 0 else { return nil }
+    let (reach, overflow) = (kernel - 1).multipliedReportingOverflow(by: dilation)
+    guard !overflow, reach < Int64.max else { return nil }
+    // The start of the last window is at most `size - 1`.
+    let (end, tooFar) = ((size - 1) / stride * stride).addingReportingOverflow(reach + 1)
+    return tooFar ? nil : max(end - size, 0)
   }
 }
 

@@ -11,6 +11,9 @@ struct FP8Operands {
 
   private var activations: [ActivationKey: ValueID] = [:]
   private var codes: [CodesKey: ValueID] = [:]
+  /// The dequantized values of codes.
+  private var dequantized: [ValueID: ValueID] = [:]
+  private var paddings: [PaddingKey: ValueID] = [:]
   /// The quantized copies of each weight, in the order they were made.
   private var copies: [ValueID: [ValueID]] = [:]
   private var order: [ValueID] = []
@@ -19,6 +22,11 @@ struct FP8Operands {
     let value: ValueID
     let scale: Float
     let isTransposed: Bool
+  }
+
+  private struct PaddingKey: Hashable {
+    let value: ValueID
+    let pads: [Int64]
   }
 
   private struct CodesKey: Hashable {
@@ -38,33 +46,46 @@ struct FP8Operands {
 
   // MARK: Weights
 
-  /// The FP8 codes of a weight, transposed where the operator wants the other orientation.
+  /// The FP8 codes of a weight, transposed where the operator wants the other orientation; the module's
+  /// port names them from now on.
   mutating func quantizedWeight(
-    _ port: Port, isTransposed: Bool = false
+    _ port: Port, ofModuleAt index: Int, isTransposed: Bool = false
   ) throws(Diagnostic) -> ValueID {
-    guard let scale = port.scale, var weight = graph[port.value].weight else {
+    guard let scale = port.scale, let weight = graph[port.value].weight else {
       throw .notAWeight(graph[port.value].name)
     }
-    let key = CodesKey(weight: port.value, scale: scale, isTransposed: isTransposed)
-    if let known = codes[key] { return known }
     var placed = scale
-    if isTransposed {
-      weight.recipe.append(.transpose([1, 0]))
-      if case .perChannel(let values, let axis) = scale {
-        placed = .perChannel(values, axis: 1 - axis)
+    if isTransposed, case .perChannel(let values, let axis) = scale {
+      placed = .perChannel(values, axis: 1 - axis)
+    }
+    let key = CodesKey(weight: port.value, scale: scale, isTransposed: isTransposed)
+    let id = codes[key] ?? addCodes(key, of: weight, placed)
+    graph.updateModule(at: index) { module in
+      for position in module.ports.indices where module.ports[position].name == port.name {
+        module.ports[position].value = id
+        module.ports[position].scale = placed
+        if isTransposed { module.ports[position].channelAxis = port.channelAxis.map { 1 - $0 } }
       }
     }
+    return id
+  }
+
+  private mutating func addCodes(
+    _ key: CodesKey, of weight: Weight, _ scale: Scale
+  ) -> ValueID {
+    var weight = weight
+    if key.isTransposed { weight.recipe.append(.transpose([1, 0])) }
     weight.recipe.append(
       .quantize(
         Quantization(
-          element: limits.encoding.element, scale: placed, fullscale: limits.fullscale,
+          element: limits.encoding.element, scale: scale, fullscale: limits.fullscale,
           via: context.settings.weightsVia?.element)))
     let id = graph.addWeight(
-      graph.freshName("\(graph[port.value].name).fp8"), weight,
-      annotations: graph[port.value].annotations)
+      graph.freshName("\(graph[key.weight].name).fp8"), weight,
+      annotations: graph[key.weight].annotations)
     codes[key] = id
-    if copies[port.value] == nil { order.append(port.value) }
-    copies[port.value, default: []].append(id)
+    if copies[key.weight] == nil { order.append(key.weight) }
+    copies[key.weight, default: []].append(id)
     return id
   }
 
@@ -72,21 +93,10 @@ struct FP8Operands {
   mutating func settleWeights() {
     for original in order {
       guard graph.useCount(of: original) == 0, !graph.inputs.contains(original),
+        !graph.modules.contains(where: { $0.ports.contains { $0.value == original } }),
         let copy = copies[original]?.first
       else { continue }
       let name = graph[original].name
-      let placed = graph[copy].weight?.quantization?.scale
-      for index in graph.modules.indices {
-        graph.updateModule(at: index) { module in
-          for position in module.ports.indices where module.ports[position].value == original {
-            module.ports[position].value = copy
-            // A transposed copy has its channels along another axis.
-            guard module.ports[position].scale?.axis != nil, let placed else { continue }
-            module.ports[position].scale = placed
-            module.ports[position].channelAxis = placed.axis
-          }
-        }
-      }
       graph.removeValue(original)
       graph.rename(copy, to: name)
     }
@@ -119,6 +129,25 @@ struct FP8Operands {
       result: "\(graph[value].name).fp8", type: type, before: node)
     activations[key] = codes
     return codes
+  }
+
+  /// The input with zeros around it; zero is an FP8 number, so padding commutes with quantizing.
+  mutating func padded(_ value: ValueID, _ pads: [Int64], before node: NodeID) -> ValueID {
+    let key = PaddingKey(value: value, pads: pads)
+    if let known = paddings[key] { return known }
+    let half = pads.count / 2
+    let all: [Int64] = [0, 0] + pads[..<half] + [0, 0] + pads[half...]
+    let amounts = graph.sharedLiteral(
+      "fp8c.pads.\(all.map(String.init).joined(separator: "."))",
+      TensorType(.int64, sizes: [Int64(all.count)]), all.littleEndianBytes)
+    let type = graph[value].type?.tensor
+    let shape = type?.shape.map { $0.enumerated().map { axis, size in size.padded(all, axis) } }
+    let result = graph.addNode(
+      Node(op: "Pad", inputs: [value, amounts], outputs: [], origin: graph[node].origin),
+      result: "\(graph[value].name).padded",
+      type: type.map { .tensor(TensorType($0.element, shape)) }, before: node)
+    paddings[key] = result
+    return result
   }
 
   /// A matrix with rows and columns exchanged.
@@ -171,20 +200,19 @@ struct FP8Operands {
 
   /// A weight dequantized at run time, in the type it had.
   mutating func dequantizedWeight(
-    _ port: Port, element: ElementType, before node: NodeID
+    _ port: Port, ofModuleAt index: Int, element: ElementType, before node: NodeID
   ) throws(Diagnostic) -> ValueID {
-    let codes = try quantizedWeight(port)
+    let codes = try quantizedWeight(port, ofModuleAt: index)
+    if let known = dequantized[codes] { return known }
     let name = graph[port.value].name
     var attributes: [Attribute] = []
     let factor: ValueID
     switch port.scale {
     case .perChannel(let values, let axis)?:
       attributes = [Attribute("axis", .int(Int64(axis)))]
-      factor = graph.addWeight(
-        graph.freshName("\(name).scale"),
-        Weight(
-          stored: TensorType(.float32, sizes: [Int64(values.count)]),
-          source: .literal(values.littleEndianBytes, encoding: .raw)))
+      factor = graph.sharedLiteral(
+        "\(name).scale", TensorType(.float32, sizes: [Int64(values.count)]),
+        values.littleEndianBytes)
     case .perTensor(let value)?: factor = graph.sharedScalar("fp8c.scale.\(value)", value)
     case nil: throw .notAWeight(name)
     }
@@ -194,7 +222,9 @@ struct FP8Operands {
         op: "DequantizeLinear", inputs: [codes, factor], outputs: [], attributes: attributes,
         origin: graph[node].origin),
       result: "\(name).dequantized", type: .tensor(TensorType(.float32, shape)), before: node)
-    return element == .float32 ? wide : cast(wide, to: element, before: node)
+    let value = element == .float32 ? wide : cast(wide, to: element, before: node)
+    dequantized[codes] = value
+    return value
   }
 
   mutating func cast(_ value: ValueID, to element: ElementType, before node: NodeID) -> ValueID {
@@ -210,5 +240,16 @@ struct FP8Operands {
     let element = limits.encoding.element
     return graph.sharedLiteral(
       "fp8c.zero.\(element.spelling)", TensorType(element, sizes: []), [0])
+  }
+}
+
+extension Dimension {
+  /// The size with what `Pad` adds at both ends of an axis; unknown where a number is not known.
+  fileprivate func padded(_ amounts: [Int64], _ axis: Int) -> Dimension {
+    let half = amounts.count / 2
+    guard let size, axis < half else { return .unknown }
+    let (front, overflow) = size.addingReportingOverflow(amounts[axis])
+    let (sum, again) = front.addingReportingOverflow(amounts[half + axis])
+    return overflow || again || sum < 0 ? .unknown : .size(sum)
   }
 }

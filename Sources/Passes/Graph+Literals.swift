@@ -36,6 +36,14 @@ extension Float {
   }
 }
 
+extension [Int64] {
+  package var littleEndianBytes: [UInt8] {
+    flatMap { value in
+      (0..<8).map { UInt8(truncatingIfNeeded: value >> Int64(8 * $0)) }
+    }
+  }
+}
+
 extension [Float] {
   package var littleEndianBytes: [UInt8] { flatMap(\.littleEndianBytes) }
 }

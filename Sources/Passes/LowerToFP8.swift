@@ -52,8 +52,8 @@ package struct LowerToFP8: Pass {
     var operands = FP8Operands(graph: model.graph, context: context)
     var used: Set<TargetOperator> = []
     var left: Set<String> = []
-    for (index, module) in model.graph.modules.enumerated()
-    where module.isScaled && module.reads(operandsIn: model.graph) {
+    for index in pending(in: model.graph) {
+      let module = model.graph.modules[index]
       switch form {
       case .qdq: try operands.lowerToQDQ(moduleAt: index)
       case .target:
@@ -79,6 +79,19 @@ package struct LowerToFP8: Pass {
   }
 }
 
+extension LowerToFP8 {
+  /// The modules to lower, in the order of their operators: what the first one quantizes stands in front
+  /// of all that share it.
+  private func pending(in graph: Graph) -> [Int] {
+    var places: [NodeID: Int] = [:]
+    for (place, id) in graph.nodeIDs.enumerated() { places[id] = place }
+    func place(_ index: Int) -> Int { graph.modules[index].nodes.first.flatMap { places[$0] } ?? 0 }
+    return graph.modules.indices
+      .filter { graph.modules[$0].isScaled && graph.modules[$0].reads(operandsIn: graph) }
+      .sorted { place($0) < place($1) }
+  }
+}
+
 /// How quantized modules are written.
 package enum OutputForm: String, CaseIterable, Sendable {
   /// Operators of the target, each with a definition in standard ones.
@@ -92,8 +105,13 @@ extension QuantizedModule {
     ports.filter { $0.role == .activation || $0.role == .weight }
   }
 
-  /// True where every quantized operand has a scale.
-  fileprivate var isScaled: Bool { quantizedPorts.allSatisfy { $0.scale != nil } }
+  /// True where every quantized operand has a scale, and activations one for the whole tensor.
+  fileprivate var isScaled: Bool {
+    quantizedPorts.allSatisfy { port in
+      guard let scale = port.scale else { return false }
+      return port.role == .weight || scale.axis == nil
+    }
+  }
 
   /// True before the module is lowered: its operator reads the values of its ports themselves.
   fileprivate func reads(operandsIn graph: Graph) -> Bool {
