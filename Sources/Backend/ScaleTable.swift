@@ -81,7 +81,7 @@ package struct ScaleTable {
     var members = [
       JSON.Member("port", .string(port.name)),
       JSON.Member("role", .string(port.role.rawValue)),
-      JSON.Member("value", .string(graph[port.value].name)),
+      JSON.Member("value", port.value.map { .string(graph[$0].name) } ?? .null),
       JSON.Member("maxabs", port.maxAbs.map(list) ?? .null),
     ]
     guard let scale = port.scale else { return .object(members) }
@@ -94,7 +94,7 @@ package struct ScaleTable {
       members.append(
         JSON.Member("exponent_bias", .number(limits.encoding.bias - Int(value.exponent))))
     }
-    if let weight = graph[port.value].weight, let loss = losses[weight], loss.elements > 0 {
+    if let weight = graph.weight(of: port), let loss = losses[weight], loss.elements > 0 {
       let count = Double(loss.elements)
       members.append(JSON.Member("clipped_fraction", .number(Double(loss.clipped) / count)))
       members.append(JSON.Member("flushed_fraction", .number(Double(loss.flushed) / count)))

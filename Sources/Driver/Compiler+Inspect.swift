@@ -26,11 +26,12 @@ extension Compiler {
             let result = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
             return .string(node.name.isEmpty ? result : node.name)
           }),
+        "reason": .string(context.reasons[module.path] ?? ""),
         "ports": .array(
           module.ports.map { port in
             .object([
               "port": .string(port.name), "role": .string(port.role.rawValue),
-              "value": .string(graph[port.value].name),
+              "value": port.value.map { .string(graph[$0].name) } ?? .null,
             ])
           }),
       ])

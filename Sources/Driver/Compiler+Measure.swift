@@ -200,7 +200,7 @@ private struct MeasuringJob {
       var node = MeasuredNode(name: module.path)
       node.inputs = tables(.inputs)
       node.outputs = tables(.outputs)
-      if let port = module.port("weight"), let weight = model.graph[port.value].weight {
+      if let port = module.port("weight"), let weight = model.graph.weight(of: port) {
         var none: ScaleSearch?
         let range = try store.ranges(of: weight, axis: nil, feeding: &none)
         node.parameters = [

@@ -124,10 +124,10 @@ extension Compiler {
     for module in model.graph.modules {
       for port in module.ports where port.role == .weight {
         let channels = context.settings.channels(of: port)
-        guard let weight = model.graph[port.value].weight,
+        guard let weight = model.graph.weight(of: port),
           context.settings.weightRanges[channels] == nil
         else { continue }
-        let name = model.graph[port.value].name
+        let name = model.graph.name(of: port)
         let axis = channels.axis
         var search: ScaleSearch?
         if choice.value == .search, axis == nil {
@@ -248,7 +248,7 @@ extension Compiler {
         weights[module.path] =
           context.settings.method.weight.value == .search ? .list([value]) : .scalar(value)
       case .perChannel(let values, _):
-        let count = model.graph[port.value].type?.tensor?.elementCount ?? 0
+        let count = model.graph.type(of: port)?.elementCount ?? 0
         weights[module.path] = .channels(values, inputs: count / max(values.count, 1))
       }
     }
@@ -274,7 +274,7 @@ extension Compiler {
     var elements = 0
     for module in model.graph.modules {
       for port in module.ports where port.role == .weight {
-        guard let weight = model.graph[port.value].weight, let loss = losses[weight] else {
+        guard let weight = model.graph.weight(of: port), let loss = losses[weight] else {
           continue
         }
         elements += loss.elements

@@ -453,7 +453,7 @@ package struct Graph: Equatable, Sendable {
       module.nodes = module.nodes.compactMap { movedNodes[$0] }
       module.result = following(module.result)
       for index in module.ports.indices {
-        module.ports[index].value = following(module.ports[index].value)
+        module.ports[index].value = module.ports[index].value.map(following)
       }
       return module
     }

@@ -43,7 +43,8 @@ extension Graph {
   /// Matches a pattern whose result is `value`; the graph stays as it is.
   package func match(_ pattern: Pattern, at value: ValueID) throws(Mismatch) -> Match {
     var matcher = Matcher(graph: self)
-    try matcher.match(pattern, value, isResult: true)
+    try matcher.match(pattern, value)
+    try matcher.checkUses(result: value)
     return Match(bindings: matcher.bindings, nodes: matcher.nodes.reversed(), result: value)
   }
 }
@@ -56,9 +57,7 @@ private struct Matcher {
 
   init(graph: Graph) { self.graph = graph }
 
-  mutating func match(
-    _ pattern: Pattern, _ value: ValueID, isResult: Bool = false
-  ) throws(Mismatch) {
+  mutating func match(_ pattern: Pattern, _ value: ValueID) throws(Mismatch) {
     switch pattern {
     case .value(let capture): try bind(capture, value)
     case .activation(let capture):
@@ -69,13 +68,61 @@ private struct Matcher {
     case .weight(let capture, let rank, let axis):
       try matchWeight(value, rank: rank)
       try bind(capture, value, axis)
+    case .scalar:
+      guard let type = graph[value].weight?.type(), type.elementCount == 1 else {
+        throw mismatch(value, "is no constant of one element")
+      }
+    case .any: break
     case .op(let op, let operands, let requirements):
-      let node = try node(op, making: value, isResult: isResult)
+      let node = try node(op, making: value)
       try check(requirements, node, value)
-      nodes.append(node)
+      append(node)
       try match(operands, of: node, value)
-    case .through(let ops, let inner): try match(inner, value, through: ops, isResult: isResult)
+    case .call(let op, let domain, let operands, let requirements):
+      let node = try node(op, domain: domain, making: value)
+      try check(requirements, node, value)
+      append(node)
+      let found = graph[node].inputs
+      guard found.count >= operands.count else {
+        throw mismatch(value, "has \(found.count) operands, expected \(operands.count) or more")
+      }
+      try match(operands, Array(found.prefix(operands.count)), value)
+    case .through(let ops, let inner): try match(inner, value, through: ops)
+    case .either(let patterns): try match(anyOf: patterns, value)
+    case .named(let capture, let inner):
+      try bind(capture, value)
+      try match(inner, value)
     }
+  }
+
+  /// A node that two operands lead to counts once.
+  private mutating func append(_ node: NodeID) {
+    if !nodes.contains(node) { nodes.append(node) }
+  }
+
+  /// A result inside the pattern is read inside the pattern only, because a rewrite deletes it.
+  func checkUses(result: ValueID) throws(Mismatch) {
+    for node in nodes {
+      guard let value = graph[node].outputs.first ?? nil, value != result else { continue }
+      let isInside = graph.users(of: value).allSatisfy { nodes.contains($0) }
+      guard isInside, !graph.isOutput(value) else {
+        throw mismatch(value, "is used \(graph.useCount(of: value)) times, expected once")
+      }
+    }
+  }
+
+  private mutating func match(anyOf patterns: [Pattern], _ value: ValueID) throws(Mismatch) {
+    let before = self
+    var farthest: Mismatch?
+    for pattern in patterns {
+      do throws(Mismatch) {
+        return try match(pattern, value)
+      } catch {
+        self = before
+        if farthest.map({ error.isNearer(than: $0) }) ?? true { farthest = error }
+      }
+    }
+    throw farthest ?? mismatch(value, "has no spelling")
   }
 
   private func mismatch(_ value: ValueID, _ reason: String) -> Mismatch {
@@ -106,15 +153,11 @@ private struct Matcher {
   }
 
   private func node(
-    _ op: String, making value: ValueID, isResult: Bool
+    _ op: String, domain: String = "", making value: ValueID
   ) throws(Mismatch) -> NodeID {
-    guard case .result(let id, 0) = graph[value].origin, graph[id].isStandard(op) else {
-      throw mismatch(value, "is not made by \(op)")
-    }
-    if !isResult {
-      let uses = graph.useCount(of: value)
-      guard uses == 1 else { throw mismatch(value, "is used \(uses) times, expected once") }
-    }
+    guard case .result(let id, 0) = graph[value].origin, graph[id].op == op,
+      graph[id].domain == domain
+    else { throw mismatch(value, "is not made by \(op)") }
     return id
   }
 
@@ -164,25 +207,23 @@ private struct Matcher {
   }
 
   private mutating func match(
-    _ inner: Pattern, _ value: ValueID, through ops: [String], isResult: Bool
+    _ inner: Pattern, _ value: ValueID, through ops: [String]
   ) throws(Mismatch) {
     let before = self
     var value = value
-    var isResult = isResult
     var passed: [NodeID] = []
     while true {
       do throws(Mismatch) {
-        nodes += passed
-        return try match(inner, value, isResult: isResult)
+        for node in passed { append(node) }
+        return try match(inner, value)
       } catch {
         self = before
         guard passed.count < 8, case .result(let id, 0) = graph[value].origin,
           let op = ops.first(where: { graph[id].isStandard($0) }),
           let operand = graph[id].input(0)
         else { throw error }
-        passed.append(try node(op, making: value, isResult: isResult))
+        passed.append(try node(op, making: value))
         value = operand
-        isResult = false
       }
     }
   }

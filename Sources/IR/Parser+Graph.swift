@@ -236,7 +236,7 @@ extension Parser {
       throw unexpected("one of " + names.joined(separator: ", "))
     }
     try advance()
-    var port = Port(name, role, try resolve(try self.name()))
+    var port = Port(name, role, try accept("_") ? nil : try resolve(try self.name()))
     if try accept("axis") { port.channelAxis = try integer("an axis", as: Int.self) }
     if try accept("maxabs") {
       port.maxAbs = at(.leftBracket) ? try floats() : [try float("a magnitude")]

@@ -13,9 +13,20 @@ package indirect enum Pattern: Sendable {
   case weight(Capture, rank: Int, channelAxis: Int? = nil)
   /// The only or first result of a standard operator; left out operands at the end do not count.
   case op(String, [Pattern], [Requirement] = [])
+  /// The only or first result of an operator of any domain whose first operands match; what follows
+  /// them is not looked at.
+  case call(String, domain: String = "", [Pattern], [Requirement] = [])
   /// What `inner` matches, with at most eight nodes of these operators behind it, each on its first
   /// operand.
   case through([String], inner: Pattern)
+  /// What the first of several matches; a choice is not taken back.
+  case either([Pattern])
+  /// What `inner` matches, captured.
+  case named(Capture, Pattern)
+  /// A constant of one element, by which something is multiplied or divided.
+  case scalar
+  /// Anything at all.
+  case any
 
   /// What an attribute must be; `otherwise` stands in where the node lacks it.
   package struct Requirement: Sendable {
@@ -27,6 +38,18 @@ package indirect enum Pattern: Sendable {
       self.name = name
       self.value = value
       self.otherwise = otherwise
+    }
+  }
+
+  /// The operators that may make the result, with their domains.
+  package var roots: [OperatorName] {
+    switch self {
+    case .value, .activation, .weight, .scalar, .any: []
+    case .op(let name, _, _): [OperatorName(name)]
+    case .call(let name, let domain, _, _): [OperatorName(name, domain: domain)]
+    case .through(let ops, let inner): ops.map { OperatorName($0) } + inner.roots
+    case .either(let patterns): patterns.flatMap(\.roots)
+    case .named(_, let inner): inner.roots
     }
   }
 
@@ -59,6 +82,17 @@ package indirect enum Pattern: Sendable {
   }
 
   package static func softmax(_ input: Pattern) -> Pattern { op("Softmax", [input]) }
+}
+
+/// An operator by name and domain.
+package struct OperatorName: Hashable, Sendable {
+  package let name: String
+  package let domain: String
+
+  package init(_ name: String, domain: String = "") {
+    self.name = name
+    self.domain = domain
+  }
 }
 
 /// Names a value that a pattern finds: a port of the module kind.

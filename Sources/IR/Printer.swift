@@ -185,7 +185,8 @@ struct Writer {
   }
 
   private func text(_ port: Port) -> String {
-    var text = "\(Spelling.word(port.name)): \(port.role.rawValue) \(name(port.value))"
+    let value = port.value.map { name($0) } ?? "_"
+    var text = "\(Spelling.word(port.name)): \(port.role.rawValue) \(value)"
     if let axis = port.channelAxis { text += " axis \(axis)" }
     if let maxAbs = port.maxAbs {
       text += " maxabs " + (maxAbs.count == 1 ? FloatText.text(maxAbs[0]) : list(maxAbs))

@@ -45,7 +45,8 @@ package struct QuantizedModule: Equatable, Sendable {
 package struct Port: Equatable, Sendable {
   package var name: String
   package var role: Role
-  package var value: ValueID
+  /// `nil` for a range inside an operator, which no value of the graph shows.
+  package var value: ValueID?
   /// The output-channel axis of a weight, where its spelling has one.
   package var channelAxis: Int?
   /// The measured largest magnitude: one number, or one for each channel.
@@ -53,7 +54,7 @@ package struct Port: Equatable, Sendable {
   package var scale: Scale?
 
   package init(
-    _ name: String, _ role: Role, _ value: ValueID, channelAxis: Int? = nil,
+    _ name: String, _ role: Role, _ value: ValueID?, channelAxis: Int? = nil,
     maxAbs: [Float]? = nil, scale: Scale? = nil
   ) {
     self.name = name

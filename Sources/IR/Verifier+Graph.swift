@@ -152,16 +152,18 @@ extension Verification {
     if graph.modules.isEmpty { return }
     var places: [NodeID: Int] = [:]
     for (place, id) in graph.nodeIDs.enumerated() { places[id] = place }
-    var taken: Set<NodeID> = []
+    var taken: [NodeID: ValueID] = [:]
     for module in graph.modules {
       guard notePath(module.path) else { throw .moduleTwice(module.path) }
       var last = -1
       for id in module.nodes {
         guard let place = places[id] else { throw .missingModuleNode(module.path) }
         guard place > last else { throw .moduleOrder(module.path) }
-        guard taken.insert(id).inserted else {
+        // One operator may be several modules by its results: an attention, and the caches in it.
+        guard taken[id] == nil || (module.nodes == [id] && taken[id] != module.result) else {
           throw .sharedNode(module.path, graph.location(of: id))
         }
+        taken[id] = module.result
         last = place
       }
       guard graph.contains(module.result), let maker = module.nodes.last,
@@ -177,8 +179,13 @@ extension Verification {
     var names: Set<String> = []
     for port in module.ports {
       guard names.insert(port.name).inserted else { throw .portTwice(port.name, module.path) }
-      guard graph.contains(port.value) else { throw .missingPort(port.name, module.path) }
-      let shape = graph[port.value].type?.tensor?.shape
+      if let value = port.value, !graph.contains(value) {
+        throw .missingPort(port.name, module.path)
+      }
+      guard port.value != nil || port.role == .output else {
+        throw .missingPort(port.name, module.path)
+      }
+      let shape = port.value.flatMap { graph[$0].type?.tensor?.shape }
       var channels: Int64?
       if let axis = port.channelAxis {
         guard axis >= 0, axis < shape?.count ?? .max else {

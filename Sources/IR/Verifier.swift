@@ -37,9 +37,10 @@ package import Support
 ///
 /// Of each module:
 ///
-/// * Its path is unique in the model, its ports have distinct names, and their values exist.
+/// * Its path is unique in the model, its ports have distinct names, and their values exist; only an
+///   output may have none.
 /// * Its nodes exist, stand in graph order, belong to no other module, and the last one makes the
-///   result.
+///   result. A module of one node may share it where the results differ.
 /// * A range is not negative, and has one number or one for each channel. Scales are as for weights.
 ///
 /// Takes time linear in the model's size, but for sorting the readers of each value.

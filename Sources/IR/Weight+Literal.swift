@@ -33,4 +33,18 @@ extension Weight {
       return Int64(bitPattern: word)
     }
   }
+
+  /// The one element of a float literal without a recipe; `nil` for every other weight.
+  package var number: Float? {
+    guard case .literal(let bytes, _) = source, recipe.isEmpty, stored.elementCount == 1,
+      stored.element.byteCount(of: 1) == bytes.count
+    else { return nil }
+    let word = bytes.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    switch stored.element {
+    case .float32: return Float(bitPattern: word)
+    case .bfloat16: return Float(bitPattern: word << 16)
+    case .float16: return Float(Float16(bitPattern: UInt16(truncatingIfNeeded: word)))
+    default: return nil
+    }
+  }
 }

@@ -86,7 +86,7 @@ package struct AssignScales: Pass {
     _ context: inout PassContext
   ) throws(Diagnostic) -> Scale {
     let rule = try context.settings.rule(choice)
-    let size = graph[port.value].type?.tensor?.sizes.map { Int($0[axis]) } ?? 0
+    let size = graph.type(of: port)?.sizes.map { Int($0[axis]) } ?? 0
     if choice.value == .fixed {
       return .perTensor(rule.scale(forMaxAbs: 0).value ?? 1)
     }
@@ -95,7 +95,7 @@ package struct AssignScales: Pass {
     }
     var scales: [Float] = []
     scales.reserveCapacity(size)
-    let precision = HighPrecision(graph[port.value].type?.element) ?? .fp32
+    let precision = HighPrecision(graph.type(of: port)?.element) ?? .fp32
     for range in ranges {
       guard let value = rule.channelScale(forMaxAbs: range, in: precision).value else {
         throw .rangeNotFinite(range, port: port.name, of: module.path)

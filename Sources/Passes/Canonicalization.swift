@@ -16,7 +16,7 @@ struct Canonicalization {
 
     init(of graph: Graph) {
       nodes = Set(graph.modules.flatMap { $0.nodes })
-      values = Set(graph.modules.flatMap { $0.ports.map { $0.value } + [$0.result] })
+      values = Set(graph.modules.flatMap { $0.ports.compactMap(\.value) + [$0.result] })
     }
   }
 

@@ -101,7 +101,7 @@ private struct PrecisionConversion {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
     sensitive = SensitiveNodes(graph).nodes
-    for module in graph.modules { ports.formUnion(module.ports.map(\.value)) }
+    for module in graph.modules { ports.formUnion(module.ports.compactMap(\.value)) }
     for id in graph.nodeIDs { convert(id) }
     restoreOutputs()
     dropUnusedWeights()

@@ -6,6 +6,10 @@ extension Diagnostic {
       .error, .configuration, "'\(pattern)' is not a regular expression, expected one for paths")
   }
 
+  static func doubtful(_ path: String, _ reason: String, at location: Location) -> Diagnostic {
+    Diagnostic(.warning, .done, at: location, "module '\(path)' \(reason)")
+  }
+
   static func folded(_ text: String, at node: String?) -> Diagnostic {
     Diagnostic(.remark, .done, at: Location(node: node), text)
   }

@@ -19,9 +19,9 @@ extension FP8Operands {
       if port.role == .weight {
         inputs[position] = try dequantizedWeight(
           port, ofModuleAt: index, element: element, before: node)
-      } else if case .perTensor(let scale)? = port.scale {
+      } else if case .perTensor(let scale)? = port.scale, let value = port.value {
         inputs[position] = fakeQuantizedActivation(
-          port.value, element: element, scale: scale, before: node)
+          value, element: element, scale: scale, before: node)
       }
     }
     graph.update(node) { $0.inputs = inputs }
@@ -31,13 +31,13 @@ extension FP8Operands {
   /// The type a module computes in: that of its weight, or of an operand.
   func elementType(of module: QuantizedModule) -> ElementType {
     for port in module.ports where port.role == .weight {
-      if let weight = graph[port.value].weight {
+      if let weight = graph.weight(of: port) {
         return weight.type(after: weight.recipe.count - (weight.quantization == nil ? 0 : 1))
           .element
       }
     }
     for port in module.ports {
-      if let type = graph[port.value].type?.element { return type }
+      if let type = graph.type(of: port)?.element { return type }
     }
     return .float32
   }

@@ -147,8 +147,7 @@ extension FP8Operands {
       let inputScale = input.scale?.values.first, let weightScale = weight.scale
     else { throw .unmeasuredPort("input", of: module.path) }
     var attributes = node.attributes.filter { $0.name != "auto_pad" }
-    var source = input.value
-    guard let pads = padding(of: node, weight) else { return nil }
+    guard var source = input.value, let pads = padding(of: node, weight) else { return nil }
     let kernel = context.settings.target.kernel(for: module.kind)
     if !pads.isEmpty {
       let half = pads.count / 2
@@ -198,7 +197,7 @@ extension FP8Operands {
     op.name = ""
     let convolved = graph.addNode(op, result: "\(name).convolved", type: type, before: id)
     var factor = perChannelFactor(
-      scales, name: module.port("weight").map { graph[$0.value].name } ?? name,
+      scales, name: module.port("weight").map { graph.name(of: $0) } ?? name,
       shape: [Int64(scales.count), 1, 1])
     if element != .float32 { factor = cast(factor, to: element, before: id) }
     guard let bias else {
@@ -233,7 +232,7 @@ extension FP8Operands {
     if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") ?? [] }
     if rule == "VALID" { return [] }
     guard let input = node.input(0), let shape = graph[input].type?.tensor?.shape,
-      let kernel = graph[weight.value].type?.tensor?.sizes, shape.count == kernel.count,
+      let kernel = graph.type(of: weight)?.sizes, shape.count == kernel.count,
       kernel.count > 2
     else { return nil }
     let spatial = kernel.count - 2

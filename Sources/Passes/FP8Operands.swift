@@ -51,14 +51,14 @@ struct FP8Operands {
   mutating func quantizedWeight(
     _ port: Port, ofModuleAt index: Int, isTransposed: Bool = false
   ) throws(Diagnostic) -> ValueID {
-    guard let scale = port.scale, let weight = graph[port.value].weight else {
-      throw .notAWeight(graph[port.value].name)
+    guard let scale = port.scale, let value = port.value, let weight = graph[value].weight else {
+      throw .notAWeight(graph.name(of: port))
     }
     var placed = scale
     if isTransposed, case .perChannel(let values, let axis) = scale {
       placed = .perChannel(values, axis: 1 - axis)
     }
-    let key = CodesKey(weight: port.value, scale: scale, isTransposed: isTransposed)
+    let key = CodesKey(weight: value, scale: scale, isTransposed: isTransposed)
     let id = codes[key] ?? addCodes(key, of: weight, placed)
     graph.updateModule(at: index) { module in
       for position in module.ports.indices where module.ports[position].name == port.name {
@@ -204,7 +204,7 @@ struct FP8Operands {
   ) throws(Diagnostic) -> ValueID {
     let codes = try quantizedWeight(port, ofModuleAt: index)
     if let known = dequantized[codes] { return known }
-    let name = graph[port.value].name
+    let name = graph.name(of: port)
     var attributes: [Attribute] = []
     let factor: ValueID
     switch port.scale {

@@ -37,14 +37,14 @@ package struct InsertObservers: Pass {
     for module in graph.modules {
       for port in module.ports where isObserved(port, of: module, context) {
         let name = InsertObservers.outputName(path: module.path, port: port.name)
-        guard graph.value(named: name) == nil else { continue }
+        guard let value = port.value, graph.value(named: name) == nil else { continue }
         let element = try elementType(of: port, module, in: graph)
         let observer: Observer
-        if let known = observers[port.value] {
+        if let known = observers[value] {
           observer = known
         } else {
-          observer = Observer(of: port.value, element: element, in: &graph)
-          observers[port.value] = observer
+          observer = Observer(of: value, element: element, in: &graph)
+          observers[value] = observer
         }
         for (suffix, value) in [
           ("", observer.maximum), ("/flag", observer.flag), ("/count", observer.count),
@@ -77,9 +77,9 @@ package struct InsertObservers: Pass {
   private func elementType(
     of port: Port, _ module: QuantizedModule, in graph: Graph
   ) throws(Diagnostic) -> ElementType {
-    if let type = graph[port.value].type?.element { return type }
+    if let type = graph.type(of: port)?.element { return type }
     for other in module.ports {
-      if let type = graph[other.value].type?.element { return type }
+      if let type = graph.type(of: other)?.element { return type }
     }
     throw .untypedPort(port.name, of: module.path)
   }

@@ -1,6 +1,6 @@
 internal import IR
 
-/// Where a module's path and class are read from (cli.md section 5).
+/// Where a module's path and class are read from (cli.md section 5); the root's path is empty.
 struct ModuleScope {
   var path: String
   /// The class without its package, where the exporter wrote it.
@@ -37,7 +37,6 @@ struct ModuleScope {
       scopes.count == classes.count, scopes.count >= 2
     else { return nil }
     let index = scopes.count - 2
-    guard !scopes[index].isEmpty else { return nil }
     let type = classes[index].split(separator: ".").last.map(String.init)
     return ModuleScope(path: scopes[index], type: type, evidence: .metadata)
   }
@@ -60,7 +59,6 @@ struct ModuleScope {
       if let previous = segments.last, segment.hasPrefix("\(previous).") { segments.removeLast() }
       segments.append(segment)
     }
-    guard !segments.isEmpty else { return nil }
     return ModuleScope(path: segments.joined(separator: "."), type: nil, evidence: .scope)
   }
 

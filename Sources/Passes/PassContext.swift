@@ -6,6 +6,8 @@ package struct PassContext {
   package var settings: PassSettings
   /// The nodes that could have been modules and are not, with the reason.
   package var left: [LeftNode] = []
+  /// Why each module is what it is, by its path.
+  package var reasons: [String: String] = [:]
   /// Warnings and remarks in the order in which they arose.
   package private(set) var diagnostics: [Diagnostic] = []
   /// What the passes counted, in the order of first mention.

@@ -62,10 +62,10 @@ package struct PassSettings {
 ///
 /// A product and a transposed one may share a weight, and the channels of each are the other's depth.
 package struct WeightChannels: Hashable, Sendable {
-  package let weight: ValueID
+  package let weight: ValueID?
   package let axis: Int?
 
-  package init(_ weight: ValueID, axis: Int?) {
+  package init(_ weight: ValueID?, axis: Int?) {
     self.weight = weight
     self.axis = axis
   }

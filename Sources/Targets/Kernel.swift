@@ -4,7 +4,8 @@ internal import Support
 package struct Kernel: Equatable, Sendable {
   /// The kind of module.
   package let module: String
-  package let op: String
+  /// `nil` where the operator of the model stays, between casts to FP8 and back.
+  package let op: String?
   /// Whether the operator takes one scale per output channel of the weight.
   package let perChannelWeights: Bool
   /// Which padding a convolution takes.
@@ -19,7 +20,7 @@ package struct Kernel: Equatable, Sendable {
   init(_ row: JSONReader) throws(Diagnostic) {
     try row.onlyKeys(["module", "op", "perChannelWeights", "padding"])
     module = try row.member("module").text()
-    op = try row.member("op").text()
+    op = try row.optional("op")?.text()
     perChannelWeights = try row.member("perChannelWeights").bool()
     padding = try row.optional("padding")?.choice(of: Padding.self) ?? .any
   }

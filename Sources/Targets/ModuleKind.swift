@@ -10,6 +10,8 @@ package struct ModuleKind: Equatable, Sendable {
   package let defaultType: String
   /// Whether the output is measured even where outputs are excluded.
   package let alwaysMeasuresOutput: Bool
+  /// The kind whose spellings find this one too, where its own are none.
+  package let spelledAs: String?
   package let ports: [Port]
 
   /// One operand or result.
@@ -54,10 +56,11 @@ package struct ModuleKind: Equatable, Sendable {
   package func ports(scaledIn record: Record) -> [Port] { ports.filter { $0.scaled == record } }
 
   init(_ row: JSONReader) throws(Diagnostic) {
-    try row.onlyKeys(["kind", "type", "alwaysMeasuresOutput", "ports"])
+    try row.onlyKeys(["kind", "type", "alwaysMeasuresOutput", "spelledAs", "ports"])
     name = try row.member("kind").string()
     defaultType = try row.member("type").string()
     alwaysMeasuresOutput = try row.member("alwaysMeasuresOutput").bool()
+    spelledAs = try row.optional("spelledAs")?.string()
     var ports: [Port] = []
     for port in try row.member("ports").items() { ports.append(try Port(port)) }
     self.ports = ports

@@ -33,6 +33,9 @@ package struct ModuleTable: Equatable, Sendable {
     self.kind(named: kind)?.defaultType ?? kind
   }
 
+  /// The kind whose spellings this one shares: only a class or a name tells them apart.
+  package func spelling(of kind: String) -> String { self.kind(named: kind)?.spelledAs ?? kind }
+
   package func alwaysMeasuresOutput(of kind: String) -> Bool {
     self.kind(named: kind)?.alwaysMeasuresOutput ?? false
   }

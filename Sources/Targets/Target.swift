@@ -1,4 +1,5 @@
 package import FP8
+package import IR
 package import Support
 
 /// What an accelerator can do: formats with their limits, and an operator for each kind of module.
@@ -17,6 +18,8 @@ package struct Target: Equatable, Sendable {
   /// The operator that casts from FP8.
   package let dequantizer: String
   package let kernels: [Kernel]
+  /// The operators that add up a tensor over all ranks.
+  package let collectives: [OperatorName]
 
   /// The limits of a format; an error where the target lacks it.
   package func limits(of format: FP8Format) throws(Diagnostic) -> FormatLimits {
@@ -70,7 +73,7 @@ package struct Target: Equatable, Sendable {
 
   package init(_ description: JSONReader) throws(Diagnostic) {
     try description.onlyKeys([
-      "name", "domain", "highPrecision", "formats", "casts", "kernels",
+      "name", "domain", "highPrecision", "formats", "casts", "kernels", "collectives",
     ])
     name = try description.member("name").text()
     domain = try description.member("domain").text()
@@ -109,6 +112,13 @@ package struct Target: Equatable, Sendable {
       kernels.append(kernel)
     }
     self.kernels = kernels
+    var collectives: [OperatorName] = []
+    for row in try description.optional("collectives")?.items() ?? [] {
+      try row.onlyKeys(["op", "domain"])
+      collectives.append(
+        OperatorName(try row.member("op").text(), domain: try row.member("domain").text()))
+    }
+    self.collectives = collectives
   }
 }
 

@@ -49,7 +49,7 @@ private let weights = """
     ("%y = Gemm(%x, @w, @b) {transA = 1}", "y", "has another 'transA' than the spelling", 0),
     ("%y = Gemm(%x, @w, _)", "y", "has 2 operands, expected 3", 1),
     ("%h = MatMul(%x, @w) %y = Add(%h, %x)", "x", "is no weight of this graph", 2),
-    ("%h = MatMul(%x, @w) %n = Neg(%h) %y = Add(%h, @b)", "h", "is used 2 times, expected once", 1),
+    ("%h = MatMul(%x, @w) %n = Neg(%h) %y = Add(%h, @b)", "h", "is used 2 times, expected once", 2),
   ])
   func `a near miss says what stands in the way`(
     nodes: String, value: String, reason: String, matched: Int
