@@ -12,7 +12,7 @@ extension Compiler {
     var context = PassContext(try settings(configuration))
     var (model, _) = try load(options.model)
     try run(
-      try Pipeline(parsing: "infer-types, canonicalize, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, select-modules"), on: &model, in: &context)
     let graph = model.graph
     let modules = graph.modules.map { module -> JSON in
       .object([

@@ -128,6 +128,10 @@ extension Diagnostic {
       notes: notes)
   }
 
+  static func staysFused(_ op: String, _ reason: String, at location: Location) -> Diagnostic {
+    Diagnostic(.remark, .done, at: location, "'\(op)' is not taken apart: \(reason)")
+  }
+
   static func unmeasuredPort(_ port: String, of path: String) -> Diagnostic {
     Diagnostic(
       .error, .configuration, "module '\(path)': port '\(port)' has no measured range")

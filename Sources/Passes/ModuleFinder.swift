@@ -17,10 +17,8 @@ struct ModuleFinder {
   /// The paths given so far, and how often each was asked for.
   private(set) var paths: [String: Int]
   private var taken: Set<NodeID> = []
-  /// Which `MatMul`, `Gemm` or `Conv` a node is, counted from the graph's beginning.
-  private var indices: [NodeID: Int] = [:]
-  /// Where a node stands in the graph.
-  private var places: [NodeID: Int] = [:]
+  /// Where a node stands in the graph, and how many of its operator stand before it.
+  private let places: NodePlaces
   private let surroundings: Surroundings
 
   /// In the order of the graph.
@@ -37,12 +35,7 @@ struct ModuleFinder {
       taken.formUnion(module.nodes)
       self.paths[module.path, default: 0] += 1
     }
-    var counts: [String: Int] = [:]
-    for (place, id) in graph.nodeIDs.enumerated() {
-      places[id] = place
-      indices[id] = counts[graph[id].op, default: 0]
-      counts[graph[id].op, default: 0] += 1
-    }
+    places = NodePlaces(in: graph)
   }
 
   mutating func run() {
@@ -77,7 +70,7 @@ struct ModuleFinder {
       throw Mismatch(
         (graph[used].outputs.first ?? nil) ?? result, "is part of another module")
     }
-    match.nodes.sort { places[$0] ?? 0 < places[$1] ?? 0 }
+    if match.nodes.count > 1 { places.sort(&match.nodes) }
     return match
   }
 
@@ -302,7 +295,7 @@ struct ModuleFinder {
     let label = node.name.isEmpty ? (node.outputs.first ?? nil).map { graph[$0].name } : node.name
     notes.append(
       (
-        places[id] ?? 0,
+        places[id].place,
         LeftNode(
           node: label ?? node.op, kind: identity.kind, type: identity.type, path: identity.path,
           reason: reason)
@@ -345,7 +338,7 @@ struct ModuleFinder {
       path: scope?.path ?? node.name, evidence: scope?.evidence ?? .nodeName,
       reason: "its operator")
     if identity.path.isEmpty, part == nil || scope == nil {
-      identity.path = node.name.isEmpty ? "\(node.op)_\(indices[id] ?? 0)" : node.name
+      identity.path = node.name.isEmpty ? "\(node.op)_\(places[id].ordinal)" : node.name
       identity.evidence = node.name.isEmpty ? .index : .nodeName
     }
     let name = identity.path.split(separator: ".").last.map(String.init) ?? ""
