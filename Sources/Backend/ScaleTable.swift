@@ -64,17 +64,10 @@ package struct ScaleTable {
       "path": .string(module.path),
       "kind": .string(module.kind),
       "type": .string(module.type),
-      "nodes": .array(module.nodes.map { .string(label(of: $0)) }),
+      "nodes": .array(module.nodes.map { .string(graph.label(of: $0)) }),
       "evidence": .string(module.evidence.rawValue),
       "ports": .array(module.ports.map(port)),
     ])
-  }
-
-  /// A node's name in the source, else the name of what it makes.
-  private func label(of id: NodeID) -> String {
-    let node = graph[id]
-    if !node.origin.isEmpty { return node.origin }
-    return node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
   }
 
   private func port(_ port: Port) -> JSON {

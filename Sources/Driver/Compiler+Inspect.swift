@@ -21,11 +21,7 @@ extension Compiler {
         "type": .string(module.type),
         "evidence": .string(module.evidence.rawValue),
         "nodes": .array(
-          module.nodes.map { id in
-            let node = graph[id]
-            let result = node.outputs.first.flatMap { $0 }.map { graph[$0].name } ?? node.op
-            return .string(node.name.isEmpty ? result : node.name)
-          }),
+          module.nodes.map { .string(graph.label(of: $0)) }),
         "reason": .string(context.reasons[module.path] ?? ""),
         "ports": .array(
           module.ports.map { port in
@@ -44,7 +40,8 @@ extension Compiler {
     }
     let settings = context.settings.selection
     let allowsAll = settings.allowedNames.isEmpty && settings.allowedTypes.isEmpty
-    let types = allowsAll ? settings.defaultTypes : settings.allowedTypes
+    let types =
+      (allowsAll || settings.allowsDefaults ? settings.defaultTypes : []) + settings.allowedTypes
     let result = JSON.object([
       "allowlist": .object([
         "names": .array(settings.allowedNames.map { .string($0.source) }),

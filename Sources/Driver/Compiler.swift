@@ -58,7 +58,9 @@ package struct Compiler {
     settings.allowsNonFinite = options.allowsNonFinite
     settings.selection.allowedNames = try patterns(configuration.allowedNames)
     settings.selection.blockedNames = try patterns(configuration.blockedNames)
-    settings.selection.allowedTypes = try types(configuration.allowedTypes, settings.modules)
+    settings.selection.allowedTypes = try types(
+      configuration.allowedTypes.filter { $0 != Selection.defaults }, settings.modules)
+    settings.selection.allowsDefaults = configuration.allowedTypes.contains(Selection.defaults)
     settings.selection.blockedTypes = try types(configuration.blockedTypes, settings.modules)
     return settings
   }
@@ -149,21 +151,46 @@ package struct Compiler {
   /// Prints what the passes warned of and, where asked, counted.
   func report(_ context: PassContext) {
     for diagnostic in context.diagnostics
-    where diagnostic.severity != .remark || options.explain || options.isVerbose {
+    where diagnostic.severity != .remark || options.explain != nil || options.isVerbose {
       console.report(diagnostic.inFile(options.model))
     }
     guard options.showsStatistics else { return }
     for item in context.statistics { console.note("\(item.pass): \(item.count) \(item.name)") }
   }
 
-  /// With `--explain`, one line for every node that was looked at.
+  /// True for the name of a kind of module or of a class.
+  package static func isKindOrType(_ name: String) -> Bool {
+    guard let table = try? ModuleTable.embedded() else { return false }
+    return table.kind(named: name) != nil || table.type(name) != nil
+  }
+
+  /// With `--explain`, one line for every node that was looked at and that the option names.
   func explain(_ model: Model, _ context: PassContext) {
-    guard options.explain else { return }
+    guard let subject = options.explain else { return }
+    var lines: [(names: [String], text: String)] = []
     for module in model.graph.modules {
-      console.note(
-        "\(module.path): taken as \(module.kind) (\(module.type)), by \(module.evidence.rawValue)")
+      let nodes = module.nodes.map { model.graph.label(of: $0) }
+      lines.append(
+        (
+          names: [module.kind, module.type, module.path] + nodes,
+          text: "\(module.path): taken as \(module.kind) (\(module.type)): "
+            + "\(context.reasons[module.path] ?? "annotated already"); "
+            + "path by \(module.evidence.rawValue); \(nodes.joined(separator: ", "))"
+        ))
     }
-    for node in context.left { console.note("\(node.path): \(node.node) left: \(node.reason)") }
+    for node in context.left {
+      lines.append(
+        (
+          names: [node.kind, node.type, node.path, node.node],
+          text: "\(node.path): left, a \(node.kind) (\(node.type)): \(node.reason); \(node.node)"
+        ))
+    }
+    let chosen = subject == "all" ? lines : lines.filter { $0.names.contains(subject) }
+    for line in chosen { console.note(line.text) }
+    if chosen.isEmpty, subject != "all" {
+      console.report(
+        .nothingToExplain(subject, near: nearest(to: subject, among: lines.flatMap(\.names))))
+    }
   }
 
   /// Writes a whole file at once.

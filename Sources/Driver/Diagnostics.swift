@@ -49,6 +49,12 @@ extension Diagnostic {
     Diagnostic("the first output is no float tensor with a last axis of classes")
   }
 
+  static func nothingToExplain(_ subject: String, near: String?) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "'\(subject)' is no kind, type, path or name of a node that was looked at",
+      notes: near.map { ["the nearest is '\($0)'"] } ?? [])
+  }
+
   static func nothingMeasured(_ path: String) -> Diagnostic {
     Diagnostic(
       .error, .noInput, at: Location(file: path),

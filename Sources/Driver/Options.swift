@@ -23,7 +23,8 @@ package struct Options: Sendable {
   package var ir: String?
   package var printBefore: [String] = []
   package var printAfter: [String] = []
-  package var explain = false
+  /// What `--explain` asks about; `all` for everything.
+  package var explain: String?
   package var depfile: String?
   package var externalData = ExternalData.auto
   package var externalDataThreshold: Int64 = 1024

@@ -2,29 +2,37 @@ internal import IR
 internal import Support
 
 extension FP8Operands {
-  /// Puts quantizers in front of a module's operator, which stays as it is.
+  /// Puts quantizers and dequantizers in front of what a module's operators read, which stay as they
+  /// are.
   mutating func lowerToQDQ(moduleAt index: Int) throws(Diagnostic) {
+    try replaceOperands(ofModuleAt: index) { operands, port, element, node throws(Diagnostic) in
+      if port.role == .weight {
+        return try operands.dequantizedWeight(
+          port, ofModuleAt: index, element: element, before: node)
+      }
+      guard case .perTensor(let scale)? = port.scale, let value = port.value else { return nil }
+      return operands.fakeQuantizedActivation(
+        value, element: element, scale: scale, before: node)
+    }
+  }
+
+  /// Lets the operators of a module read something else than the values of its quantized ports.
+  mutating func replaceOperands(
+    ofModuleAt index: Int,
+    by replacement: (
+      inout FP8Operands, Port, _ element: ElementType, _ reader: NodeID
+    ) throws(Diagnostic) -> ValueID?
+  ) throws(Diagnostic) {
     let module = graph.modules[index]
-    guard let node = module.nodes.first else { return }
-    var inputs = graph[node].inputs
-    var replaced: Set<Int> = []
     let element = elementType(of: module)
     for port in module.ports where port.role == .activation || port.role == .weight {
-      guard
-        let position = inputs.indices.first(where: {
-          inputs[$0] == port.value && !replaced.contains($0)
-        })
+      guard let value = port.value,
+        let reader = module.nodes.first(where: { graph[$0].inputs.contains(value) }),
+        let position = graph[reader].inputs.firstIndex(of: value)
       else { throw .portNotRead(port.name, of: module.path) }
-      replaced.insert(position)
-      if port.role == .weight {
-        inputs[position] = try dequantizedWeight(
-          port, ofModuleAt: index, element: element, before: node)
-      } else if case .perTensor(let scale)? = port.scale, let value = port.value {
-        inputs[position] = fakeQuantizedActivation(
-          value, element: element, scale: scale, before: node)
-      }
+      guard let new = try replacement(&self, port, element, reader) else { continue }
+      graph.update(reader) { $0.inputs[position] = new }
     }
-    graph.update(node) { $0.inputs = inputs }
     markLowered()
   }
 

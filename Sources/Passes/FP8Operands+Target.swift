@@ -9,12 +9,62 @@ extension FP8Operands {
   /// `nil` where the operator cannot do what the module does: the module stays as it is.
   mutating func lowerToTarget(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator]? {
     let module = graph.modules[index]
-    guard let node = module.nodes.first else { return nil }
-    switch module.kind {
-    case "linear", "matmul": return try lowerProduct(module, index, node)
-    case "conv2d": return try lowerConvolution(module, index, node)
-    default: throw .noKernel(module.kind, target: context.settings.target.name)
+    let values = module.quantizedPorts.compactMap(\.value)
+    guard let op = context.settings.target.kernel(for: module.kind)?.op,
+      let node = module.nodes.first(where: { id in
+        values.allSatisfy { graph[id].inputs.contains($0) }
+      })
+    else { return try lowerToCasts(moduleAt: index) }
+    switch TargetOperator(rawValue: op) {
+    case .fp8MatMul?: return try lowerProduct(module, index, node)
+    case .fp8Conv?: return try lowerConvolution(module, index, node)
+    case .castToFp8?, .castFromFp8?, nil:
+      throw .noKernel(module.kind, target: context.settings.target.name)
     }
+  }
+
+  // MARK: Casts
+
+  /// Casts to FP8 and back in front of what a module's operators read: for what the target has no
+  /// operator for, and for weights that something picks from before they are multiplied.
+  private mutating func lowerToCasts(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
+    try replaceOperands(ofModuleAt: index) { operands, port, element, node throws(Diagnostic) in
+      guard let scale = port.scale, let value = port.value else { return nil }
+      if port.role == .weight {
+        let codes = try operands.quantizedWeight(port, ofModuleAt: index)
+        return operands.castFromFP8(codes, scale, to: element, before: node)
+      }
+      let codes = operands.quantizedActivation(
+        value, scale: scale.values.first ?? 1, before: node)
+      return operands.castFromFP8(codes, scale, to: element, before: node)
+    }
+    return [.castToFp8, .castFromFp8]
+  }
+
+  /// Codes times their scale, in the type that the operators of the model read.
+  mutating func castFromFP8(
+    _ codes: ValueID, _ scale: Scale, to element: ElementType, before node: NodeID
+  ) -> ValueID {
+    if let known = decoded[codes] { return known }
+    let shape = graph[codes].type?.tensor?.shape
+    let factor: ValueID
+    switch scale {
+    case .perTensor(let number): factor = graph.sharedScalar("fp8c.mul.\(number)", number)
+    case .perChannel(let numbers, let axis):
+      let behind = max((shape?.count ?? axis + 1) - axis - 1, 0)
+      factor = perChannelFactor(
+        numbers, name: graph[codes].name,
+        shape: [Int64(numbers.count)] + [Int64](repeating: 1, count: behind))
+    }
+    let value = graph.addNode(
+      Node(
+        op: TargetOperator.castFromFp8.rawValue, domain: context.settings.target.domain,
+        inputs: [codes, factor], outputs: [],
+        attributes: [Attribute("to", .int(Int64(element.rawValue)))], origin: graph[node].origin),
+      result: "\(graph[codes].name).decoded", type: .tensor(TensorType(element, shape)),
+      before: node)
+    decoded[codes] = value
+    return value
   }
 
   // MARK: Products

@@ -13,6 +13,8 @@ struct FP8Operands {
   private var codes: [CodesKey: ValueID] = [:]
   /// The dequantized values of codes.
   private var dequantized: [ValueID: ValueID] = [:]
+  /// The values that the target's cast makes of codes.
+  var decoded: [ValueID: ValueID] = [:]
   private var paddings: [PaddingKey: ValueID] = [:]
   /// The quantized copies of each weight, in the order they were made.
   private var copies: [ValueID: [ValueID]] = [:]

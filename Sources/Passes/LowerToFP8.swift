@@ -101,7 +101,7 @@ package enum OutputForm: String, CaseIterable, Sendable {
 }
 
 extension QuantizedModule {
-  private var quantizedPorts: [Port] {
+  var quantizedPorts: [Port] {
     ports.filter { $0.role == .activation || $0.role == .weight }
   }
 
@@ -115,7 +115,8 @@ extension QuantizedModule {
 
   /// True before the module is lowered: its operator reads the values of its ports themselves.
   fileprivate func reads(operandsIn graph: Graph) -> Bool {
-    guard let node = nodes.first else { return false }
-    return quantizedPorts.allSatisfy { graph[node].inputs.contains($0.value) }
+    quantizedPorts.allSatisfy { port in
+      nodes.contains { graph[$0].inputs.contains(port.value) }
+    }
   }
 }

@@ -82,7 +82,7 @@ struct ModuleFinder {
     guard surroundings.roles[id]?.part == "matmul_av" else { return false }
     let selection = context.settings.selection
     let type = context.settings.modules.defaultType(of: spelling.kind)
-    if selection.allowedTypes.contains(other) { return false }
+    if selection.allows(other) { return false }
     if selection.allowedTypes.contains(type) { return true }
     let identity = identity(of: id, spelling, match: nil)
     return identity.hasClass || selection.names(identity.path)

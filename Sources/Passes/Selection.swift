@@ -6,8 +6,13 @@ package import Support
 /// empty, and no blocked pattern matches its path. Patterns are regular expressions searched for
 /// anywhere in the path.
 package struct Selection {
+  /// Stands among the allowed types for the thirteen that an empty allowlist takes.
+  package static let defaults = "default"
+
   package var allowedNames: [PathPattern]
   package var allowedTypes: [String]
+  /// True where the allowlist has the default types too.
+  package var allowsDefaults = false
   package var blockedNames: [PathPattern]
   package var blockedTypes: [String]
   /// The types taken where both allow lists are empty.
@@ -27,16 +32,20 @@ package struct Selection {
   /// Why the module is left, `nil` where it is taken.
   package func reason(against type: String, path: String) -> String? {
     if blockedTypes.contains(type) { return "type '\(type)' is on the blocklist" }
-    let allowsAll = allowedNames.isEmpty && allowedTypes.isEmpty
+    let isDefault = allowsDefaults || (allowedNames.isEmpty && allowedTypes.isEmpty)
     let isAllowed =
-      allowsAll
-      ? defaultTypes.contains(type)
-      : allowedTypes.contains(type) || allowedNames.contains { $0.matches(path) }
+      (isDefault && defaultTypes.contains(type)) || allowedTypes.contains(type)
+      || allowedNames.contains { $0.matches(path) }
     guard isAllowed else { return "neither type '\(type)' nor the path is on the allowlist" }
     if let pattern = blockedNames.first(where: { $0.matches(path) }) {
       return "the path matches '\(pattern.source)' of the blocklist"
     }
     return nil
+  }
+
+  /// True where the allowlist has the type, by its name or as a default one.
+  package func allows(_ type: String) -> Bool {
+    allowedTypes.contains(type) || (allowsDefaults && defaultTypes.contains(type))
   }
 
   /// True where the allowlist asks for this very module by its path.

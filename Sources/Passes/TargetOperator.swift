@@ -7,6 +7,7 @@ internal import IR
 /// accumulates, and round once to `out_dtype`; so they run in any runtime that inlines functions.
 enum TargetOperator: String, CaseIterable {
   case castToFp8 = "CastToFp8"
+  case castFromFp8 = "CastFromFp8"
   case fp8MatMul = "Fp8MatMul"
   case fp8Conv = "Fp8Conv"
 
@@ -16,6 +17,7 @@ enum TargetOperator: String, CaseIterable {
     let attributes: [String]
     switch self {
     case .castToFp8: attributes = body.castToFp8()
+    case .castFromFp8: attributes = body.castFromFp8()
     case .fp8MatMul: attributes = body.fp8MatMul()
     case .fp8Conv: attributes = body.fp8Conv()
     }
@@ -47,6 +49,18 @@ private struct FunctionBody {
       "Cast", [clamped], "y", [Attribute("to", .reference("to", kind: 2))])
     graph.setOutputs([codes])
     return ["saturate_at", "to"]
+  }
+
+  /// `to`'s nearest of q * dequant_mul.
+  mutating func castFromFp8() -> [String] {
+    let q = graph.addInput("q", nil)
+    let factor = graph.addInput("dequant_mul", nil)
+    let wide = toFloat(q)
+    let scaled = add("Mul", [wide, factor], "scaled")
+    graph.setOutputs([
+      add("Cast", [scaled], "y", [Attribute("to", .reference("to", kind: 2))])
+    ])
+    return ["to"]
   }
 
   /// `out_dtype`'s nearest of (a · b) * a_dequant_mul * b_dequant_mul.

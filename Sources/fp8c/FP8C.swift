@@ -13,6 +13,20 @@ struct FP8C: ParsableCommand {
       Compile.self, Measure.self, Quantize.self, Scales.self, Inspect.self, Opt.self, Print.self,
       Verify.self, Targets.self,
     ])
+
+  /// `--explain` may stand alone: what follows it is its value only behind `=`, or where that is a kind
+  /// or type of module and so no file.
+  static func main() {
+    var arguments: [String] = []
+    for argument in CommandLine.arguments.dropFirst() {
+      if arguments.last == "--explain=all", Compiler.isKindOrType(argument) {
+        arguments[arguments.count - 1] = "--explain=\(argument)"
+      } else {
+        arguments.append(argument == "--explain" ? "--explain=all" : argument)
+      }
+    }
+    main(arguments)
+  }
 }
 
 extension ParsableCommand {

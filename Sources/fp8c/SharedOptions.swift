@@ -59,8 +59,8 @@ struct SharedOptions: ParsableArguments {
   @Option(help: "Print the graph before this pass, or before all (repeatable).")
   var printIrBefore: [String] = []
 
-  @Flag(help: "Say for every node why it was or was not taken.")
-  var explain = false
+  @Option(help: "Say why nodes were or were not taken: all, or those of a kind, type, path or name.")
+  var explain: String?
 
   @Option(help: "Where a dependency file for Make and Ninja goes.")
   var depfile: String?
