@@ -193,8 +193,10 @@ private struct MeasuringJob {
       guard let kind = context.settings.modules.kind(named: module.kind) else { continue }
       func tables(_ record: ModuleKind.Record) -> [RangeTable] {
         kind.ports(measuredIn: record).compactMap { port in
-          maxima[InsertObservers.outputName(path: module.path, port: port.name)]
-            .map { RangeTable($0) }
+          let name = InsertObservers.outputName(path: module.path, port: port.name)
+          // An attention operator has no softmax to look at: INC's record gets what is known of it.
+          let known = module.port(port.name) != nil ? port.otherwise : nil
+          return (maxima[name] ?? known).map { RangeTable($0) }
         }
       }
       var node = MeasuredNode(name: module.path)

@@ -1,6 +1,7 @@
 internal import FP8
 package import IR
 package import Support
+internal import Targets
 
 /// Attaches measured ranges to the ports of every module.
 ///
@@ -35,9 +36,9 @@ package struct BindMeasurements: Pass {
         switch ports[position].role {
         case .activation, .output:
           guard method.activation.value != .fixed else { continue }
-          if let range = record?[ports[position].name] {
+          if let range = range(of: ports[position], module, record, &context) {
             ports[position].maxAbs = range
-          } else if ports[position].role == .activation {
+          } else if isNeeded(ports[position], module, context) {
             isComplete = false
           }
         case .weight:
@@ -61,5 +62,24 @@ package struct BindMeasurements: Pass {
     }
     for path in missing { context.remark(.leftUnmeasured(path)) }
     model.graph.removeModules { missing.contains($0.path) }
+  }
+
+  /// The measured range, by the table of kinds from another port, or the one known beforehand.
+  private func range(
+    of port: Port, _ module: QuantizedModule, _ record: [String: [Float]]?,
+    _ context: inout PassContext
+  ) -> [Float]? {
+    let row = context.settings.modules.kind(named: module.kind)?.port(port.name)
+    if let source = row?.range {
+      if let range = record?[source] { return range }
+      if record?[port.name] != nil { context.warn(.rangeOfInput(port.name, of: module.path)) }
+    }
+    return record?[port.name] ?? row?.otherwise.map { [$0] }
+  }
+
+  /// True for operands, and for outputs that have a scale of their own.
+  private func isNeeded(_ port: Port, _ module: QuantizedModule, _ context: PassContext) -> Bool {
+    port.role == .activation
+      || context.settings.modules.kind(named: module.kind)?.port(port.name)?.scale == .own
   }
 }

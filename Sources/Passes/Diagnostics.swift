@@ -128,6 +128,12 @@ extension Diagnostic {
       notes: notes)
   }
 
+  static func rangeOfInput(_ port: String, of path: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done,
+      "module '\(path)' has no measured output, so its port '\(port)' takes the range of the input")
+  }
+
   static func staysFused(_ op: String, _ reason: String, at location: Location) -> Diagnostic {
     Diagnostic(.remark, .done, at: location, "'\(op)' is not taken apart: \(reason)")
   }

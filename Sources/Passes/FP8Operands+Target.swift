@@ -18,6 +18,7 @@ extension FP8Operands {
     switch TargetOperator(rawValue: op) {
     case .fp8MatMul?: return try lowerProduct(module, index, node)
     case .fp8Conv?: return try lowerConvolution(module, index, node)
+    case .fp8Softmax?: return try lowerSoftmaxToTarget(module, index, node)
     case .castToFp8?, .castFromFp8?, nil:
       throw .noKernel(module.kind, target: context.settings.target.name)
     }

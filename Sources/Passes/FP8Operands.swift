@@ -124,10 +124,7 @@ struct FP8Operands {
       Node(
         op: TargetOperator.castToFp8.rawValue, domain: context.settings.target.domain,
         inputs: [source, inverse], outputs: [],
-        attributes: [
-          Attribute("saturate_at", .float(limits.fullscale)),
-          Attribute("to", .int(Int64(limits.encoding.element.rawValue))),
-        ], origin: graph[node].origin),
+        attributes: castAttributes, origin: graph[node].origin),
       result: "\(graph[value].name).fp8", type: type, before: node)
     activations[key] = codes
     return codes

@@ -64,12 +64,12 @@ package struct InsertObservers: Pass {
   private func isObserved(
     _ port: Port, of module: QuantizedModule, _ context: PassContext
   ) -> Bool {
-    switch port.role {
-    case .activation: true
-    case .output:
+    switch context.settings.modules.kind(named: module.kind)?.port(port.name)?.measured {
+    case .inputs?: true
+    case .outputs?:
       context.settings.measuresOutputs
         || context.settings.modules.alwaysMeasuresOutput(of: module.kind)
-    case .weight, .unquantized: false
+    case .params?, nil: false
     }
   }
 

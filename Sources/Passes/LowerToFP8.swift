@@ -55,6 +55,7 @@ package struct LowerToFP8: Pass {
     for index in pending(in: model.graph) {
       let module = model.graph.modules[index]
       switch form {
+      case .qdq where module.kind == "softmax": try operands.lowerSoftmaxToQDQ(moduleAt: index)
       case .qdq: try operands.lowerToQDQ(moduleAt: index)
       case .target:
         if let operators = try operands.lowerToTarget(moduleAt: index) {
@@ -115,7 +116,10 @@ extension QuantizedModule {
 
   /// True before the module is lowered: its operator reads the values of its ports themselves.
   fileprivate func reads(operandsIn graph: Graph) -> Bool {
-    quantizedPorts.allSatisfy { port in
+    if kind == "softmax" {
+      return nodes.count == 1 && nodes.allSatisfy { graph[$0].isStandard("Softmax") }
+    }
+    return quantizedPorts.allSatisfy { port in
       nodes.contains { graph[$0].inputs.contains(port.value) }
     }
   }

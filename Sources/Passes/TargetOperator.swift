@@ -10,6 +10,7 @@ enum TargetOperator: String, CaseIterable {
   case castFromFp8 = "CastFromFp8"
   case fp8MatMul = "Fp8MatMul"
   case fp8Conv = "Fp8Conv"
+  case fp8Softmax = "Fp8Softmax"
 
   /// The operator as a local function over the standard operators of `opset`.
   func definition(domain: String, opset: Int64) -> Function {
@@ -20,6 +21,7 @@ enum TargetOperator: String, CaseIterable {
     case .castFromFp8: attributes = body.castFromFp8()
     case .fp8MatMul: attributes = body.fp8MatMul()
     case .fp8Conv: attributes = body.fp8Conv()
+    case .fp8Softmax: attributes = body.fp8Softmax()
     }
     return Function(
       key: FunctionKey(domain: domain, name: rawValue), attributes: attributes,
@@ -38,17 +40,30 @@ private struct FunctionBody {
     let x = graph.addInput("x", nil)
     let factor = graph.addInput("quant_mul", nil)
     let wide = toFloat(x)
-    let scaled = add("Mul", [wide, factor], "scaled")
+    graph.setOutputs([quantized(wide, by: factor)])
+    return ["saturate_at", "to"]
+  }
+
+  /// The codes of softmax(x) along `axis`.
+  mutating func fp8Softmax() -> [String] {
+    let x = graph.addInput("x", nil)
+    let factor = graph.addInput("out_quant_mul", nil)
+    let wide = toFloat(x)
+    let shares = add("Softmax", [wide], "shares", [Attribute("axis", .reference("axis", kind: 2))])
+    graph.setOutputs([quantized(shares, by: factor)])
+    return ["axis", "saturate_at", "to"]
+  }
+
+  /// Nearest codes of a float32 value times a factor, within `saturate_at`.
+  private mutating func quantized(_ value: ValueID, by factor: ValueID) -> ValueID {
+    let scaled = add("Mul", [value, factor], "scaled")
     let high = add(
       "Constant", [], "high",
       [Attribute("value_float", .reference("saturate_at", kind: 1))])
     let low = add("Neg", [high], "low")
     let floored = add("Max", [scaled, low], "floored")
     let clamped = add("Min", [floored, high], "clamped")
-    let codes = add(
-      "Cast", [clamped], "y", [Attribute("to", .reference("to", kind: 2))])
-    graph.setOutputs([codes])
-    return ["saturate_at", "to"]
+    return add("Cast", [clamped], "y", [Attribute("to", .reference("to", kind: 2))])
   }
 
   /// `to`'s nearest of q * dequant_mul.

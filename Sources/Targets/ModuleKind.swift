@@ -26,6 +26,8 @@ package struct ModuleKind: Equatable, Sendable {
     package let scale: OutputScale?
     /// The port whose measured range this one uses; itself where there is none.
     package let range: String?
+    /// The range where nothing measured it.
+    package let otherwise: Float?
   }
 
   /// The lists of one module in INC's files.
@@ -69,12 +71,15 @@ package struct ModuleKind: Equatable, Sendable {
 
 extension ModuleKind.Port {
   init(_ row: JSONReader) throws(Diagnostic) {
-    try row.onlyKeys(["port", "role", "measured", "scaled", "scale", "range"])
+    try row.onlyKeys(["port", "role", "measured", "scaled", "scale", "range", "otherwise"])
     name = try row.member("port").string()
     role = try row.member("role").choice(of: Port.Role.self)
     measured = try row.optional("measured")?.choice(of: ModuleKind.Record.self)
     scaled = try row.optional("scaled")?.choice(of: ModuleKind.Record.self)
     scale = try row.optional("scale")?.choice(of: ModuleKind.OutputScale.self)
     range = try row.optional("range")?.string()
+    otherwise = try row.optional("otherwise").map { (number) throws(Diagnostic) in
+      Float(try number.double())
+    }
   }
 }
