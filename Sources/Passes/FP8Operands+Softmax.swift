@@ -27,6 +27,7 @@ extension FP8Operands {
       before: id)
     let value = castFromFP8(codes, .perTensor(scale), to: element, before: id)
     graph.replaceUses(of: result, with: value)
+    movePorts(from: result, to: value)
     graph.removeNode(id)
     graph.rename(value, to: name)
     settle(module: index, nodes: [codes, value], result: value)
@@ -68,12 +69,27 @@ extension FP8Operands {
         node.mapBodies { $0.renameCapture(old, to: new) }
       }
     }
+    movePorts(from: result, to: value)
     if graph.isOutput(result) {
       graph.setOutputs(graph.outputs.map { $0 == result ? value : $0 })
       graph.rename(result, to: graph.freshName("\(old).exact"))
       graph.rename(value, to: old)
     }
     return value
+  }
+
+  /// The operands of other modules follow a value to the one that takes its place.
+  mutating func movePorts(from old: ValueID, to new: ValueID) {
+    let readers = readers[old] ?? []
+    self.readers[new, default: []] += readers
+    for index in readers {
+      graph.updateModule(at: index) { module in
+        for position in module.ports.indices
+        where module.ports[position].value == old && module.ports[position].role != .output {
+          module.ports[position].value = new
+        }
+      }
+    }
   }
 
   /// What every cast to FP8 says beside its factor.
@@ -85,7 +101,7 @@ extension FP8Operands {
   }
 
   /// The module as the nodes that make these values.
-  private mutating func settle(module index: Int, nodes values: [ValueID], result: ValueID) {
+  mutating func settle(module index: Int, nodes values: [ValueID], result: ValueID) {
     let nodes = values.compactMap { graph.producer(of: $0) }
     let last = graph.modules[index].result
     graph.updateModule(at: index) { module in

@@ -10,7 +10,11 @@ extension FP8Operands {
   mutating func lowerToTarget(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator]? {
     let module = graph.modules[index]
     let values = module.quantizedPorts.compactMap(\.value)
-    guard let op = context.settings.target.kernel(for: module.kind)?.op,
+    let kernel = context.settings.target.kernel(for: module.kind)
+    if kernel?.op == TargetOperator.fp8Attention.rawValue {
+      return try lowerAttention(module, index)
+    }
+    guard let op = kernel?.op,
       let node = module.nodes.first(where: { id in
         values.allSatisfy { graph[id].inputs.contains($0) }
       })
@@ -19,7 +23,8 @@ extension FP8Operands {
     case .fp8MatMul?: return try lowerProduct(module, index, node)
     case .fp8Conv?: return try lowerConvolution(module, index, node)
     case .fp8Softmax?: return try lowerSoftmaxToTarget(module, index, node)
-    case .castToFp8?, .castFromFp8?, nil:
+    case .fp8KVUpdate?: return try lowerToCasts(moduleAt: index)
+    case .castToFp8?, .castFromFp8?, .fp8Attention?, nil:
       throw .noKernel(module.kind, target: context.settings.target.name)
     }
   }
@@ -28,7 +33,7 @@ extension FP8Operands {
 
   /// Casts to FP8 and back in front of what a module's operators read: for what the target has no
   /// operator for, and for weights that something picks from before they are multiplied.
-  private mutating func lowerToCasts(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
+  mutating func lowerToCasts(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
     try replaceOperands(ofModuleAt: index) { operands, port, element, node throws(Diagnostic) in
       guard let scale = port.scale, let value = port.value else { return nil }
       if port.role == .weight {

@@ -37,9 +37,17 @@ struct FP8Operands {
     let isTransposed: Bool
   }
 
+  /// The modules that have a value for an operand, by their index.
+  var readers: [ValueID: [Int]] = [:]
+
   init(graph: Graph, context: PassContext) {
     self.graph = graph
     self.context = context
+    for (index, module) in graph.modules.enumerated() {
+      for port in module.ports where port.role != .output {
+        if let value = port.value { readers[value, default: []].append(index) }
+      }
+    }
   }
 
   var limits: FormatLimits { context.settings.limits }

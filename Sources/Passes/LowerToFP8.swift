@@ -53,7 +53,9 @@ package struct LowerToFP8: Pass {
     var used: Set<TargetOperator> = []
     var left: Set<String> = []
     for index in pending(in: model.graph) {
-      let module = model.graph.modules[index]
+      let module = operands.graph.modules[index]
+      // The new keys and values of an attention operator are quantized already as its operands.
+      if module.kind == "kv_cache", !module.reads(operandsIn: operands.graph) { continue }
       switch form {
       case .qdq where module.kind == "softmax": try operands.lowerSoftmaxToQDQ(moduleAt: index)
       case .qdq: try operands.lowerToQDQ(moduleAt: index)

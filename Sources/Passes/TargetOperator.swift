@@ -11,6 +11,8 @@ enum TargetOperator: String, CaseIterable {
   case fp8MatMul = "Fp8MatMul"
   case fp8Conv = "Fp8Conv"
   case fp8Softmax = "Fp8Softmax"
+  case fp8Attention = "Fp8Attention"
+  case fp8KVUpdate = "Fp8KVUpdate"
 
   /// The operator as a local function over the standard operators of `opset`.
   func definition(domain: String, opset: Int64) -> Function {
@@ -22,6 +24,8 @@ enum TargetOperator: String, CaseIterable {
     case .fp8MatMul: attributes = body.fp8MatMul()
     case .fp8Conv: attributes = body.fp8Conv()
     case .fp8Softmax: attributes = body.fp8Softmax()
+    case .fp8Attention: attributes = body.fp8Attention()
+    case .fp8KVUpdate: attributes = body.fp8KVUpdate()
     }
     return Function(
       key: FunctionKey(domain: domain, name: rawValue), attributes: attributes,
@@ -54,16 +58,148 @@ private struct FunctionBody {
     return ["axis", "saturate_at", "to"]
   }
 
+  /// Attention over codes [batch, heads, rows, depth]: the scores times `scale`, bent at `softcap`
+  /// where that is above zero, plus `mask`; the softmax quantized, multiplied with the values, and
+  /// quantized. Rows that see nothing give zeros. Groups of query heads share a head of k and v.
+  mutating func fp8Attention() -> [String] {
+    let q = graph.addInput("q", nil)
+    let k = graph.addInput("k", nil)
+    let v = graph.addInput("v", nil)
+    let mask = graph.addInput("mask", nil)
+    let factors = [
+      "q_dequant_mul", "k_dequant_mul", "v_dequant_mul", "softmax_quant_mul", "softmax_dequant_mul",
+      "out_quant_mul",
+    ].map { graph.addInput($0, nil) }
+    let sizes = attentionSizes(q, k)
+    let query = add("Mul", [toFloat(q), factors[0]], "query")
+    let key = eachHead(add("Mul", [toFloat(k), factors[1]], "key"), sizes, depthOf: k)
+    let value = eachHead(add("Mul", [toFloat(v), factors[2]], "value"), sizes, depthOf: v)
+    let turned = add("Transpose", [key], "key_turned", [Attribute("perm", .ints([0, 1, 3, 2]))])
+    let product = add("MatMul", [query, turned], "product")
+    let scale = number("scale")
+    let scores = add("Mul", [product, scale], "scores")
+    let cap = number("softcap")
+    let bent = add("Mul", [add("Tanh", [add("Div", [scores, cap], "relative")], "bent_tanh"), cap], "bent")
+    let isCapped = add("Greater", [cap, literal(0)], "is_capped")
+    let capped = add("Where", [isCapped, bent, scores], "capped")
+    let masked = add("Add", [capped, mask], "masked")
+    let isSeen = add("Or", [notCausal(), noLater(sizes)], "is_seen")
+    let seen = add("Where", [isSeen, masked, literal(-.infinity)], "seen")
+    let shares = add("Softmax", [seen], "shares", [Attribute("axis", .int(-1))])
+    let blind = add("IsNaN", [shares], "blind")
+    let weights = add("Where", [blind, literal(0), shares], "weights")
+    let codes = quantized(weights, by: factors[3], "softmax")
+    let probabilities = add("Mul", [toFloat(codes), factors[4]], "probabilities")
+    let mixed = add("MatMul", [probabilities, value], "mixed")
+    graph.setOutputs([quantized(mixed, by: factors[5])])
+    return ["is_causal", "scale", "softcap", "saturate_at", "to"]
+  }
+
+  /// Batch, heads of the queries and of the keys, rows of each, all as vectors of one number.
+  private struct AttentionSizes {
+    let batch: ValueID
+    let heads: ValueID
+    let groups: ValueID
+    let queries: ValueID
+    let keys: ValueID
+  }
+
+  private mutating func attentionSizes(_ q: ValueID, _ k: ValueID) -> AttentionSizes {
+    let query = add("Shape", [q], "q_shape")
+    let key = add("Shape", [k], "k_shape")
+    return AttentionSizes(
+      batch: size(key, 0, "batch"), heads: size(query, 1, "heads"), groups: size(key, 1, "groups"),
+      queries: size(query, 2, "queries"), keys: size(key, 2, "keys"))
+  }
+
+  private mutating func size(_ shape: ValueID, _ axis: Int64, _ name: String) -> ValueID {
+    add("Gather", [shape, integers([axis])], name)
+  }
+
+  /// A head of k or v for each head of the queries.
+  private mutating func eachHead(
+    _ value: ValueID, _ sizes: AttentionSizes, depthOf codes: ValueID
+  ) -> ValueID {
+    let name = graph[value].name
+    let depth = size(add("Shape", [codes], "\(name)_shape"), 3, "\(name)_depth")
+    let share = add("Div", [sizes.heads, sizes.groups], "\(name)_share")
+    let apart = add("Unsqueeze", [value, integers([2])], "\(name)_apart")
+    func shape(_ parts: [ValueID], _ suffix: String) -> ValueID {
+      add("Concat", parts, "\(name)_\(suffix)", [Attribute("axis", .int(0))])
+    }
+    let repeated = add(
+      "Expand",
+      [apart, shape([sizes.batch, sizes.groups, share, sizes.keys, depth], "repeated_shape")],
+      "\(name)_repeated")
+    return add(
+      "Reshape", [repeated, shape([sizes.batch, sizes.heads, sizes.keys, depth], "full_shape")],
+      "\(name)_full")
+  }
+
+  /// True unless `is_causal`.
+  private mutating func notCausal() -> ValueID {
+    let flag = add(
+      "Constant", [], "causal_int", [Attribute("value_int", .reference("is_causal", kind: 2))])
+    let isCausal = add("Cast", [flag], "causal", [Attribute("to", .int(9))])
+    return add("Not", [isCausal], "not_causal")
+  }
+
+  /// True where a key stands no later than the query.
+  private mutating func noLater(_ sizes: AttentionSizes) -> ValueID {
+    func range(_ count: ValueID, _ name: String) -> ValueID {
+      let end = add("Squeeze", [count, integers([0])], "\(name)_end")
+      return add("Range", [scalar(0), end, scalar(1)], name)
+    }
+    let rows = add("Unsqueeze", [range(sizes.queries, "rows"), integers([1])], "rows_column")
+    let columns = add("Unsqueeze", [range(sizes.keys, "columns"), integers([0])], "columns_row")
+    return add("LessOrEqual", [columns, rows], "no_later")
+  }
+
+  /// The codes of earlier tokens with those of new ones behind them along `axis`.
+  mutating func fp8KVUpdate() -> [String] {
+    let past = graph.addInput("past", nil)
+    let new = graph.addInput("new", nil)
+    let factor = graph.addInput("quant_mul", nil)
+    let codes = quantized(toFloat(new), by: factor, "new")
+    let joined = add(
+      "Concat", [toFloat(past), toFloat(codes)], "joined",
+      [Attribute("axis", .reference("axis", kind: 2))])
+    // Every number is a code's, so that casting it back changes nothing.
+    graph.setOutputs([
+      add("Cast", [joined], "present", [Attribute("to", .reference("to", kind: 2))])
+    ])
+    return ["axis", "saturate_at", "to"]
+  }
+
+  private mutating func number(_ attribute: String) -> ValueID {
+    add("Constant", [], attribute, [Attribute("value_float", .reference(attribute, kind: 1))])
+  }
+
+  private mutating func literal(_ value: Float) -> ValueID {
+    add("Constant", [], "number", [Attribute("value_float", .float(value))])
+  }
+
+  private mutating func scalar(_ value: Int64) -> ValueID {
+    add("Constant", [], "integer", [Attribute("value_int", .int(value))])
+  }
+
+  private mutating func integers(_ values: [Int64]) -> ValueID {
+    add("Constant", [], "integers", [Attribute("value_ints", .ints(values))])
+  }
+
   /// Nearest codes of a float32 value times a factor, within `saturate_at`.
-  private mutating func quantized(_ value: ValueID, by factor: ValueID) -> ValueID {
-    let scaled = add("Mul", [value, factor], "scaled")
+  private mutating func quantized(
+    _ value: ValueID, by factor: ValueID, _ name: String? = nil
+  ) -> ValueID {
+    let prefix = name.map { "\($0)_" } ?? ""
+    let scaled = add("Mul", [value, factor], "\(prefix)scaled")
     let high = add(
-      "Constant", [], "high",
+      "Constant", [], "\(prefix)high",
       [Attribute("value_float", .reference("saturate_at", kind: 1))])
-    let low = add("Neg", [high], "low")
-    let floored = add("Max", [scaled, low], "floored")
-    let clamped = add("Min", [floored, high], "clamped")
-    return add("Cast", [clamped], "y", [Attribute("to", .reference("to", kind: 2))])
+    let low = add("Neg", [high], "\(prefix)low")
+    let floored = add("Max", [scaled, low], "\(prefix)floored")
+    let clamped = add("Min", [floored, high], "\(prefix)clamped")
+    return add("Cast", [clamped], "\(prefix)y", [Attribute("to", .reference("to", kind: 2))])
   }
 
   /// `to`'s nearest of q * dequant_mul.
