@@ -51,6 +51,7 @@ extension FP8Operands {
     graph.replaceUses(of: old, with: value)
     movePorts(from: old, to: value)
     let isNamed = graph[value].name == name
+    forgetSoftmax(ofModuleAt: index)
     for id in module.nodes.reversed()
     where graph[id].outputs.allSatisfy({ $0.map { graph.useCount(of: $0) == 0 } ?? true }) {
       removeNode(id)
@@ -74,6 +75,15 @@ extension FP8Operands {
       return operands.castFromFP8(codes, scale, to: element, before: before)
     }
     return [.castToFp8, .castFromFp8]
+  }
+
+  /// The softmax goes with the chain, so that its range belongs to no value any more.
+  private mutating func forgetSoftmax(ofModuleAt index: Int) {
+    graph.updateModule(at: index) { module in
+      for position in module.ports.indices where module.ports[position].name == "amax" {
+        module.ports[position].value = nil
+      }
+    }
   }
 
   /// Removes a node and the constants that nothing else reads.
