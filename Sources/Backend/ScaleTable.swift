@@ -32,15 +32,15 @@ package struct ScaleTable {
   private static let formatVersion = 1
 
   private let header: Header
-  private let graph: Graph
+  private let modules: [PlacedModule]
   private let losses: [Weight: QuantizationLoss]
   private let limits: FormatLimits
 
   package init(
-    _ header: Header, graph: Graph, losses: [Weight: QuantizationLoss], limits: FormatLimits
+    _ header: Header, model: Model, losses: [Weight: QuantizationLoss], limits: FormatLimits
   ) {
     self.header = header
-    self.graph = graph
+    modules = model.placedModules
     self.losses = losses
     self.limits = limits
   }
@@ -55,26 +55,27 @@ package struct ScaleTable {
       "target": .string(header.target),
       "form": .string(header.form),
       "scale_method": .string(header.method),
-      "modules": .array(graph.modules.map(module)),
+      "modules": .array(modules.map(module)),
     ])
   }
 
-  private func module(_ module: QuantizedModule) -> JSON {
-    .object([
+  private func module(_ placed: PlacedModule) -> JSON {
+    let module = placed.module
+    return .object([
       "path": .string(module.path),
       "kind": .string(module.kind),
       "type": .string(module.type),
-      "nodes": .array(module.nodes.map { .string(graph.label(of: $0)) }),
+      "nodes": .array(module.nodes.map { .string(placed.graph.label(of: $0)) }),
       "evidence": .string(module.evidence.rawValue),
-      "ports": .array(module.ports.map(port)),
+      "ports": .array(module.ports.map { port($0, of: placed) }),
     ])
   }
 
-  private func port(_ port: Port) -> JSON {
+  private func port(_ port: Port, of placed: PlacedModule) -> JSON {
     var members = [
       JSON.Member("port", .string(port.name)),
       JSON.Member("role", .string(port.role.rawValue)),
-      JSON.Member("value", port.value.map { .string(graph[$0].name) } ?? .null),
+      JSON.Member("value", port.value.map { .string(placed.graph[$0].name) } ?? .null),
       JSON.Member("maxabs", port.maxAbs.map(list) ?? .null),
     ]
     guard let scale = port.scale else { return .object(members) }
@@ -87,7 +88,7 @@ package struct ScaleTable {
       members.append(
         JSON.Member("exponent_bias", .number(limits.encoding.bias - Int(value.exponent))))
     }
-    if let weight = graph.weight(of: port), let loss = losses[weight], loss.elements > 0 {
+    if let weight = placed.weight(of: port), let loss = losses[weight], loss.elements > 0 {
       let count = Double(loss.elements)
       members.append(JSON.Member("clipped_fraction", .number(Double(loss.clipped) / count)))
       members.append(JSON.Member("flushed_fraction", .number(Double(loss.flushed) / count)))

@@ -7,27 +7,35 @@ package import Support
 package struct ObserverRun {
   /// The largest magnitude of each observed port, in the order of `names`.
   package private(set) var maxima: [Float]
+  /// How often each was executed.
+  package private(set) var counts: [Float]
   package let names: [String]
   /// How many batches were run.
   package private(set) var batchCount = 0
   private let precision: HighPrecision
   private let allowsNonFinite: Bool
 
-  /// `names` are the outputs that report a largest magnitude; each has its `/flag` beside it.
+  /// `names` are the outputs that report a largest magnitude; each has its `/flag` and `/count`
+  /// beside it.
   package init(names: [String], precision: HighPrecision, allowsNonFinite: Bool) {
     self.names = names
     self.precision = precision
     self.allowsNonFinite = allowsNonFinite
     maxima = Array(repeating: 0, count: names.count)
+    counts = maxima
   }
 
   package mutating func add(
     _ batch: [(name: String, tensor: Tensor)], _ session: Session
   ) throws(Diagnostic) {
-    let results = try session.run(batch, outputs: names + names.map { "\($0)/flag" })
+    let outputs = ["", "/flag", "/count"].flatMap { suffix in names.map { $0 + suffix } }
+    let results = try session.run(batch, outputs: outputs)
     for index in names.indices {
-      guard let maximum = results[index]?.scalar, let flag = results[names.count + index]?.scalar
+      guard let maximum = results[index]?.scalar,
+        let flag = results[names.count + index]?.scalar,
+        let count = results[2 * names.count + index]?.scalar
       else { throw .notAScalar(names[index]) }
+      counts[index] += count
       guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
         throw .rangeNotFinite(names[index], batch: batchCount)
       }

@@ -12,10 +12,10 @@ extension Compiler {
     var context = PassContext(try settings(configuration))
     var (model, _) = try load(options.model)
     try run(
-      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, select-modules"), on: &model, in: &context)
-    let graph = model.graph
-    let modules = graph.modules.map { module -> JSON in
-      .object([
+      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, hoist-weights, select-modules"), on: &model, in: &context)
+    let modules = model.placedModules.map { placed -> JSON in
+      let (module, graph) = (placed.module, placed.graph)
+      return .object([
         "path": .string(module.path),
         "kind": .string(module.kind),
         "type": .string(module.type),

@@ -107,7 +107,7 @@ private struct MeasuringJob {
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
       }, readTensor: Compiler.readTensor)
     try compiler.run(
-      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, hoist-weights, select-modules"), on: &model, in: &context)
     compiler.explain(model, context)
     self.model = model
     self.store = store
@@ -127,7 +127,7 @@ private struct MeasuringJob {
       "observer": .string(configuration.observer),
       "hp_dtype": .string(configuration.hp.rawValue),
       "measure_exclude": .string(configuration.measuresOutputs ? "NONE" : "OUTPUT"),
-      "modules": .array(model.graph.modules.map { .string($0.path) }),
+      "modules": .array(model.modules.map { .string($0.path) }),
     ])
   }
 
@@ -153,7 +153,7 @@ private struct MeasuringJob {
     try compiler.run(
       try Pipeline(parsing: "insert-observers\(twin)"), on: &observed, in: &context)
     observed.irVersion = max(observed.irVersion, 8)
-    let names = model.graph.modules.flatMap { module in
+    let names = model.modules.flatMap { module in
       module.ports.map { InsertObservers.outputName(path: module.path, port: $0.name) }
     }.filter { observed.graph.value(named: $0) != nil }
     var run = ObserverRun(
@@ -187,9 +187,12 @@ private struct MeasuringJob {
   /// INC's record of every module, in the order of the graph.
   private func measurement(from run: ObserverRun) throws(Diagnostic) -> Measurement {
     var maxima: [String: Float] = [:]
-    for (name, maximum) in zip(run.names, run.maxima) { maxima[name] = maximum }
+    for (index, name) in run.names.enumerated() where run.counts[index] > 0 {
+      maxima[name] = run.maxima[index]
+    }
     var measurement = Measurement()
-    for module in model.graph.modules {
+    for placed in model.placedModules {
+      let module = placed.module
       guard let kind = context.settings.modules.kind(named: module.kind) else { continue }
       func tables(_ record: ModuleKind.Record) -> [RangeTable] {
         kind.ports(measuredIn: record).compactMap { port in
@@ -199,10 +202,18 @@ private struct MeasuringJob {
           return (maxima[name] ?? known).map { RangeTable($0) }
         }
       }
+      let expected = module.ports.map {
+        InsertObservers.outputName(path: module.path, port: $0.name)
+      }.filter { run.names.contains($0) }
+      // A branch that no batch took: absent is not the same as zero.
+      if !expected.isEmpty, expected.allSatisfy({ maxima[$0] == nil }) {
+        compiler.console.report(.notExecuted(module.path).inFile(compiler.options.model))
+        continue
+      }
       var node = MeasuredNode(name: module.path)
       node.inputs = tables(.inputs)
       node.outputs = tables(.outputs)
-      if let port = module.port("weight"), let weight = model.graph.weight(of: port) {
+      if let port = module.port("weight"), let weight = placed.weight(of: port) {
         var none: ScaleSearch?
         let range = try store.ranges(of: weight, axis: nil, feeding: &none)
         node.parameters = [

@@ -10,7 +10,7 @@ internal import Weights
 
 extension Compiler {
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
-  private static let front = "infer-types, canonicalize, raise-opset, expand-fused, select-modules"
+  private static let front = "infer-types, canonicalize, raise-opset, expand-fused, hoist-weights, select-modules"
   private static let back =
     "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
     + "convert-precision"
@@ -38,7 +38,7 @@ extension Compiler {
     let structure = try store.model.structureDigest()
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     explain(model, context)
-    if model.graph.modules.isEmpty { context.warn(.noModules()) }
+    if model.modules.isEmpty { context.warn(.noModules()) }
 
     let files = MeasurementFiles(
       prefix: configuration.dumpStatsPath, observer: configuration.observer)
@@ -46,7 +46,7 @@ extension Compiler {
     let needsRanges = method.activation.value != .fixed || method.weight.value != .fixed
     var measurement: Measurement?
     var measurementDigest: String?
-    if needsRanges, !model.graph.modules.isEmpty {
+    if needsRanges, !model.modules.isEmpty {
       let bytes = try InputFile.contents(of: files.json, limit: Measurement.sizeLimit)
       let read = try Measurement(json: bytes, file: files.json)
       measurementDigest = try SHA256.hex(of: bytes)
@@ -70,7 +70,7 @@ extension Compiler {
         measurementDigest: measurementDigest, target: context.settings.target.name,
         method: method.name, form: context.settings.form.rawValue)
       let table = ScaleTable(
-        header, graph: model.graph, losses: exporter.losses, limits: context.settings.limits)
+        header, model: model, losses: exporter.losses, limits: context.settings.limits)
       try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
       if let measurement {
         try writeScaleFile(measurement, model, context, to: files)
@@ -100,7 +100,7 @@ extension Compiler {
     var records: [String: MeasuredNode] = [:]
     for node in measurement.nodes { records[node.name] = node }
     context.settings.measuredPaths = measurement.nodes.map(\.name)
-    for module in model.graph.modules {
+    for module in model.modules {
       guard let record = records[module.path],
         let kind = context.settings.modules.kind(named: module.kind)
       else { continue }
@@ -121,13 +121,13 @@ extension Compiler {
   ) throws(Diagnostic) {
     let choice = context.settings.method.weight
     let rule = try context.settings.rule(choice)
-    for module in model.graph.modules {
-      for port in module.ports where port.role == .weight {
-        let channels = context.settings.channels(of: port)
-        guard let weight = model.graph.weight(of: port),
+    for placed in model.placedModules {
+      for port in placed.module.ports where port.role == .weight {
+        let channels = context.settings.channels(of: port, in: placed.graph)
+        guard let weight = placed.weight(of: port),
           context.settings.weightRanges[channels] == nil
         else { continue }
-        let name = model.graph.name(of: port)
+        let name = placed.graph.name(of: port)
         let axis = channels.axis
         var search: ScaleSearch?
         if choice.value == .search, axis == nil {
@@ -240,15 +240,16 @@ extension Compiler {
   ) throws(Diagnostic) {
     var kinds: [String: RecordKind] = [:]
     var weights: [String: RecordedScale] = [:]
-    for module in model.graph.modules {
-      kinds[module.path] = module.kind == "conv2d" ? .linear : RecordKind(rawValue: module.kind)
+    for placed in model.placedModules {
+      let module = placed.module
+      kinds[module.path] = recordKind(of: module)
       guard let port = module.port("weight"), let scale = port.scale else { continue }
       switch scale {
       case .perTensor(let value):
         weights[module.path] =
           context.settings.method.weight.value == .search ? .list([value]) : .scalar(value)
       case .perChannel(let values, _):
-        let count = model.graph.type(of: port)?.elementCount ?? 0
+        let count = placed.graph.type(of: port)?.elementCount ?? 0
         weights[module.path] = .channels(values, inputs: count / max(values.count, 1))
       }
     }
@@ -266,15 +267,22 @@ extension Compiler {
     try archive.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
   }
 
+  /// What INC's record of a module of this kind means: one with a weight is a linear's.
+  private func recordKind(of module: QuantizedModule) -> RecordKind? {
+    if let kind = RecordKind(rawValue: module.kind) { return kind }
+    if module.port("weight") != nil { return .linear }
+    return module.port("other") != nil ? .matmul : nil
+  }
+
   /// A few lines on what was done.
   private func summarize(
     _ model: Model, _ losses: [Weight: QuantizationLoss], _ context: PassContext, _ output: String
   ) {
     var worst = 0.0
     var elements = 0
-    for module in model.graph.modules {
-      for port in module.ports where port.role == .weight {
-        guard let weight = model.graph.weight(of: port), let loss = losses[weight] else {
+    for placed in model.placedModules {
+      for port in placed.module.ports where port.role == .weight {
+        guard let weight = placed.weight(of: port), let loss = losses[weight] else {
           continue
         }
         elements += loss.elements
@@ -282,7 +290,7 @@ extension Compiler {
       }
     }
     console.note(
-      "\(output): \(model.graph.modules.count) modules in FP8, \(context.left.count) left, "
+      "\(output): \(model.modules.count) modules in FP8, \(context.left.count) left, "
         + "\(elements) weight elements as codes, worst clipped fraction \(worst)")
   }
 }

@@ -168,8 +168,9 @@ package struct Compiler {
   func explain(_ model: Model, _ context: PassContext) {
     guard let subject = options.explain else { return }
     var lines: [(names: [String], text: String)] = []
-    for module in model.graph.modules {
-      let nodes = module.nodes.map { model.graph.label(of: $0) }
+    for placed in model.placedModules {
+      let module = placed.module
+      let nodes = module.nodes.map { placed.graph.label(of: $0) }
       lines.append(
         (
           names: [module.kind, module.type, module.path] + nodes,

@@ -49,6 +49,11 @@ extension Diagnostic {
     Diagnostic("the first output is no float tensor with a last axis of classes")
   }
 
+  static func notExecuted(_ path: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "module '\(path)' was not executed by any batch, so it is not measured")
+  }
+
   static func nothingToExplain(_ subject: String, near: String?) -> Diagnostic {
     Diagnostic(
       .warning, .done, "'\(subject)' is no kind, type, path or name of a node that was looked at",

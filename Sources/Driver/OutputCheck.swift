@@ -20,12 +20,9 @@ package struct OutputCheck {
   }
 
   package func check(_ model: Model) throws(Diagnostic) {
+    var copy = model.graph
+    try copy.mapAll { graph throws(Diagnostic) in try checkQuantizers(in: graph) }
     let graph = model.graph
-    for id in graph.nodeIDs where isMadeQuantizer(graph[id]) {
-      if let input = graph[id].input(0), let weight = weight(behind: input, in: graph) {
-        throw .weightQuantizedAtRunTime(graph[weight].name)
-      }
-    }
     for id in graph.weights {
       guard let quantization = graph[id].weight?.quantization else { continue }
       for scale in quantization.scale.values where !(scale > 0 && scale.isFinite) {
@@ -33,6 +30,14 @@ package struct OutputCheck {
       }
       guard quantization.fullscale <= limits.fullscale else {
         throw .badFullscale(quantization.fullscale, of: graph[id].name, limit: limits.fullscale)
+      }
+    }
+  }
+
+  private func checkQuantizers(in graph: Graph) throws(Diagnostic) {
+    for id in graph.nodeIDs where isMadeQuantizer(graph[id]) {
+      if let input = graph[id].input(0), let weight = weight(behind: input, in: graph) {
+        throw .weightQuantizedAtRunTime(graph[weight].name)
       }
     }
   }

@@ -2,6 +2,21 @@ extension Graph {
   /// How deep bodies are visited; the verifier lets none be deeper.
   package static let depthLimit = 100
 
+  /// A constant of this graph, or one of the graphs around it that this one captures.
+  package func weight(of value: ValueID, outer: [String: Weight]) -> Weight? {
+    self[value].origin == .captured ? outer[self[value].name] : self[value].weight
+  }
+
+  /// The constants that the bodies of a node see, by name: those of this graph, and of those around it.
+  package func visibleWeights(from node: Node, outer: [String: Weight]) -> [String: Weight] {
+    var visible: [String: Weight] = [:]
+    for name in captures(of: node) {
+      guard let id = value(named: name) else { continue }
+      visible[name] = weight(of: id, outer: outer)
+    }
+    return visible
+  }
+
   /// Rewrites this graph, then the bodies of its nodes and theirs.
   package mutating func mapAll<E>(
     depth: Int = 1, _ change: (inout Graph) throws(E) -> Void

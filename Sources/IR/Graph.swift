@@ -244,6 +244,20 @@ package struct Graph: Equatable, Sendable {
     return id
   }
 
+  /// Gives a node further results behind those it has.
+  package mutating func addResults(
+    to id: NodeID, _ results: [(name: String, type: ValueType?)]
+  ) -> [ValueID] {
+    var node = self[id]
+    let first = node.outputs.count
+    let added = results.enumerated().map { index, result in
+      add(Value(name: result.name, type: result.type, origin: .result(of: id, at: first + index)))
+    }
+    node.outputs += added
+    nodeTable[Int(id.index)] = node
+    return added
+  }
+
   private mutating func insert(_ node: Node, as id: NodeID, before: NodeID?) {
     nodeTable.append(node)
     next.append(-1)

@@ -41,8 +41,12 @@ package struct Mismatch: Error, Equatable, Sendable {
 
 extension Graph {
   /// Matches a pattern whose result is `value`; the graph stays as it is.
-  package func match(_ pattern: Pattern, at value: ValueID) throws(Mismatch) -> Match {
-    var matcher = Matcher(graph: self)
+  ///
+  /// `outer` has the constants of the graphs around this one, by the names under which it captures them.
+  package func match(
+    _ pattern: Pattern, at value: ValueID, outer: [String: Weight] = [:]
+  ) throws(Mismatch) -> Match {
+    var matcher = Matcher(graph: self, outer: outer)
     try matcher.match(pattern, value)
     try matcher.checkUses(result: value)
     return Match(bindings: matcher.bindings, nodes: matcher.nodes.reversed(), result: value)
@@ -51,17 +55,21 @@ extension Graph {
 
 private struct Matcher {
   let graph: Graph
+  let outer: [String: Weight]
   var bindings: [Match.Binding] = []
   /// Readers before what they read.
   var nodes: [NodeID] = []
 
-  init(graph: Graph) { self.graph = graph }
+  init(graph: Graph, outer: [String: Weight]) {
+    self.graph = graph
+    self.outer = outer
+  }
 
   mutating func match(_ pattern: Pattern, _ value: ValueID) throws(Mismatch) {
     switch pattern {
     case .value(let capture): try bind(capture, value)
     case .activation(let capture):
-      guard graph[value].weight == nil else {
+      guard graph.weight(of: value, outer: outer) == nil else {
         throw mismatch(value, "is a weight, expected an activation")
       }
       try bind(capture, value)
@@ -69,7 +77,7 @@ private struct Matcher {
       try matchWeight(value, rank: rank)
       try bind(capture, value, axis)
     case .scalar:
-      guard let type = graph[value].weight?.type(), type.elementCount == 1 else {
+      guard let type = graph.weight(of: value, outer: outer)?.type(), type.elementCount == 1 else {
         throw mismatch(value, "is no constant of one element")
       }
     case .any: break
@@ -142,7 +150,7 @@ private struct Matcher {
   }
 
   private func matchWeight(_ value: ValueID, rank: Int) throws(Mismatch) {
-    guard let weight = graph[value].weight else {
+    guard let weight = graph.weight(of: value, outer: outer) else {
       throw mismatch(value, "is no weight of this graph")
     }
     guard !weight.isOverridable else {

@@ -48,11 +48,13 @@ package struct Spellings: Sendable {
   }
 
   /// The first spelling that matches; where none does, throws the mismatch that came farthest.
-  package func match(at value: ValueID, in graph: Graph) throws(Mismatch) -> Match {
+  package func match(
+    at value: ValueID, in graph: Graph, outer: [String: Weight] = [:]
+  ) throws(Mismatch) -> Match {
     var farthest: Mismatch?
     for pattern in patterns {
       do throws(Mismatch) {
-        return try graph.match(pattern, at: value)
+        return try graph.match(pattern, at: value, outer: outer)
       } catch {
         if farthest.map({ error.isNearer(than: $0) }) ?? true { farthest = error }
       }

@@ -25,18 +25,20 @@ package struct AssignScales: Pass {
   package init() {}
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    for index in model.graph.modules.indices {
-      let module = model.graph.modules[index]
-      guard context.settings.target.kernel(for: module.kind) != nil else { continue }
-      var ports = module.ports
-      for position in ports.indices {
-        guard let scale = try scale(of: ports[position], module, model.graph, &context) else {
-          continue
+    try model.graph.mapAll { graph throws(Diagnostic) in
+      for index in graph.modules.indices {
+        let module = graph.modules[index]
+        guard context.settings.target.kernel(for: module.kind) != nil else { continue }
+        var ports = module.ports
+        for position in ports.indices {
+          guard let scale = try scale(of: ports[position], module, graph, &context) else {
+            continue
+          }
+          ports[position].scale = scale
+          context.count("scales")
         }
-        ports[position].scale = scale
-        context.count("scales")
+        graph.updateModule(at: index) { $0.ports = ports }
       }
-      model.graph.updateModule(at: index) { $0.ports = ports }
     }
   }
 
@@ -54,7 +56,7 @@ package struct AssignScales: Pass {
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
-      if let searched = context.settings.searchedScales[context.settings.channels(of: port)] {
+      if let searched = context.settings.searchedScales[context.settings.channels(of: port, in: graph)] {
         return searched
       }
       guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {

@@ -25,8 +25,21 @@ package struct BindMeasurements: Pass {
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     var missing: [String] = []
-    for index in model.graph.modules.indices {
-      let module = model.graph.modules[index]
+    model.graph.mapAll { bind(&$0, &missing, &context) }
+    guard !missing.isEmpty else { return }
+    guard context.settings.ignoresUnmeasured else {
+      throw .unmeasured(missing, measured: context.settings.measuredPaths)
+    }
+    for path in missing { context.remark(.leftUnmeasured(path)) }
+    let left = Set(missing)
+    model.graph.mapAll { $0.removeModules { left.contains($0.path) } }
+  }
+
+  private func bind(
+    _ graph: inout Graph, _ missing: inout [String], _ context: inout PassContext
+  ) {
+    for index in graph.modules.indices {
+      let module = graph.modules[index]
       let method = context.settings.method
       guard method.activation.value != .fixed || method.weight.value != .fixed else { continue }
       let record = context.settings.ranges[module.path]
@@ -43,7 +56,7 @@ package struct BindMeasurements: Pass {
           }
         case .weight:
           if let statistics = context.settings.weightRanges[
-            context.settings.channels(of: ports[position])]
+            context.settings.channels(of: ports[position], in: graph)]
           {
             ports[position].maxAbs = statistics
           }
@@ -51,17 +64,11 @@ package struct BindMeasurements: Pass {
         }
       }
       if isComplete {
-        model.graph.updateModule(at: index) { $0.ports = ports }
+        graph.updateModule(at: index) { $0.ports = ports }
       } else {
         missing.append(module.path)
       }
     }
-    guard !missing.isEmpty else { return }
-    guard context.settings.ignoresUnmeasured else {
-      throw .unmeasured(missing, measured: context.settings.measuredPaths)
-    }
-    for path in missing { context.remark(.leftUnmeasured(path)) }
-    model.graph.removeModules { missing.contains($0.path) }
   }
 
   /// The measured range, by the table of kinds from another port, or the one known beforehand.

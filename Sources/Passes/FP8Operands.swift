@@ -10,15 +10,13 @@ struct FP8Operands {
   private(set) var loweredCount = 0
 
   private var activations: [ActivationKey: ValueID] = [:]
-  private var codes: [CodesKey: ValueID] = [:]
+  /// The codes of weights, which all graphs of the model share.
+  var library: CodeLibrary
   /// The dequantized values of codes.
   private var dequantized: [ValueID: ValueID] = [:]
   /// The values that the target's cast makes of codes.
   var decoded: [ValueID: ValueID] = [:]
   private var paddings: [PaddingKey: ValueID] = [:]
-  /// The quantized copies of each weight, in the order they were made.
-  private var copies: [ValueID: [ValueID]] = [:]
-  private var order: [ValueID] = []
 
   private struct ActivationKey: Hashable {
     let value: ValueID
@@ -31,18 +29,13 @@ struct FP8Operands {
     let pads: [Int64]
   }
 
-  private struct CodesKey: Hashable {
-    let weight: ValueID
-    let scale: Scale
-    let isTransposed: Bool
-  }
-
   /// The modules that have a value for an operand, by their index.
   var readers: [ValueID: [Int]] = [:]
 
-  init(graph: Graph, context: PassContext) {
+  init(graph: Graph, context: PassContext, library: CodeLibrary) {
     self.graph = graph
     self.context = context
+    self.library = library
     for (index, module) in graph.modules.enumerated() {
       for port in module.ports where port.role != .output {
         if let value = port.value { readers[value, default: []].append(index) }
@@ -61,15 +54,21 @@ struct FP8Operands {
   mutating func quantizedWeight(
     _ port: Port, ofModuleAt index: Int, isTransposed: Bool = false
   ) throws(Diagnostic) -> ValueID {
-    guard let scale = port.scale, let value = port.value, let weight = graph[value].weight else {
-      throw .notAWeight(graph.name(of: port))
-    }
+    guard let scale = port.scale, let value = port.value,
+      let weight = graph.weight(of: value, outer: library.weights)
+    else { throw .notAWeight(graph.name(of: port)) }
     var placed = scale
     if isTransposed, case .perChannel(let values, let axis) = scale {
       placed = .perChannel(values, axis: 1 - axis)
     }
-    let key = CodesKey(weight: value, scale: scale, isTransposed: isTransposed)
-    let id = codes[key] ?? addCodes(key, of: weight, placed)
+    let key = CodeLibrary.Key(
+      weight: graph[value].name, scale: scale, isTransposed: isTransposed)
+    let id: ValueID
+    if let known = library.codes[key] {
+      id = graph.value(named: known) ?? capture(known)
+    } else {
+      id = addCodes(key, of: weight, placed, annotations: graph[value].annotations)
+    }
     graph.updateModule(at: index) { module in
       for position in module.ports.indices where module.ports[position].name == port.name {
         module.ports[position].value = id
@@ -81,7 +80,7 @@ struct FP8Operands {
   }
 
   private mutating func addCodes(
-    _ key: CodesKey, of weight: Weight, _ scale: Scale
+    _ key: CodeLibrary.Key, of weight: Weight, _ scale: Scale, annotations: Annotations
   ) -> ValueID {
     var weight = weight
     if key.isTransposed { weight.recipe.append(.transpose([1, 0])) }
@@ -90,26 +89,18 @@ struct FP8Operands {
         Quantization(
           element: limits.encoding.element, scale: scale, fullscale: limits.fullscale,
           via: context.settings.weightsVia?.element)))
-    let id = graph.addWeight(
-      graph.freshName("\(graph[key.weight].name).fp8"), weight,
-      annotations: graph[key.weight].annotations)
-    codes[key] = id
-    if copies[key.weight] == nil { order.append(key.weight) }
-    copies[key.weight, default: []].append(id)
-    return id
+    let name = library.add(key, weight, annotations)
+    return library.isBody
+      ? capture(name) : graph.addWeight(name, weight, annotations: annotations)
   }
 
-  /// Lets the first quantized copy take the place of a weight that nothing reads any more.
-  mutating func settleWeights() {
-    for original in order {
-      guard graph.useCount(of: original) == 0, !graph.inputs.contains(original),
-        !graph.modules.contains(where: { $0.ports.contains { $0.value == original } }),
-        let copy = copies[original]?.first
-      else { continue }
-      let name = graph[original].name
-      graph.removeValue(original)
-      graph.rename(copy, to: name)
+  /// Codes that the main graph has.
+  private mutating func capture(_ name: String) -> ValueID {
+    let id = graph.capture(name)
+    if let weight = library.made.first(where: { $0.name == name })?.weight {
+      graph.setType(of: id, to: .tensor(weight.type()))
     }
+    return id
   }
 
   // MARK: Activations in the target's operators

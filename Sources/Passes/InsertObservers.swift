@@ -17,7 +17,8 @@ internal import Targets
 ///     %"fp8c.observe/fc/input/count" = 1
 ///
 /// The maximum is taken inside the graph, so memory grows neither with batches nor with tensors
-/// (decisions.md, Measuring). A value that several ports read is observed once and its scalars are
+/// (decisions.md, Measuring). What a body observes leaves the node that holds it, and the count says
+/// how often it ran. A value that several ports read is observed once and its scalars are
 /// given under each port's name. A zero stands beside the elements: it floors the maximum at 0, and a
 /// tensor without elements reports 0. Only the standard operators of opset 7 are used.
 package struct InsertObservers: Pass {
@@ -31,34 +32,56 @@ package struct InsertObservers: Pass {
   }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    var graph = model.graph
+    var names = NameSource(model.graph)
+    let observed = try observe(&model.graph, &names, &context, depth: 1)
+    var outputs = model.graph.outputs
+    for item in observed {
+      for (suffix, value) in [
+        ("", item.observer.maximum), ("/flag", item.observer.flag), ("/count", item.observer.count),
+      ] {
+        let node = model.graph.addNode(
+          Node(op: "Identity", inputs: [value], outputs: []),
+          results: [(item.name + suffix, model.graph[value].type)])
+        outputs += model.graph[node].outputs.compactMap { $0 }
+      }
+      context.count("observers")
+    }
+    if !observed.isEmpty { model.graph.setOutputs(outputs) }
+  }
+
+  /// Observes the modules of a graph and of its bodies; gives scalars of this graph.
+  private func observe(
+    _ graph: inout Graph, _ names: inout NameSource, _ context: inout PassContext, depth: Int
+  ) throws(Diagnostic) -> [ObservedPort] {
     var observers: [ValueID: Observer] = [:]
-    var outputs = graph.outputs
+    var observed: [ObservedPort] = []
     for module in graph.modules {
       for port in module.ports where isObserved(port, of: module, context) {
         let name = InsertObservers.outputName(path: module.path, port: port.name)
         guard let value = port.value, graph.value(named: name) == nil else { continue }
         let element = try elementType(of: port, module, in: graph)
-        let observer: Observer
-        if let known = observers[value] {
-          observer = known
-        } else {
-          observer = Observer(of: value, element: element, in: &graph)
-          observers[value] = observer
-        }
-        for (suffix, value) in [
-          ("", observer.maximum), ("/flag", observer.flag), ("/count", observer.count),
-        ] {
-          let node = graph.addNode(
-            Node(op: "Identity", inputs: [value], outputs: []),
-            results: [(name + suffix, graph[value].type)])
-          outputs += graph[node].outputs.compactMap { $0 }
-        }
-        context.count("observers")
+        let observer = observers[value] ?? Observer(of: value, element: element, in: &graph)
+        observers[value] = observer
+        observed.append(ObservedPort(name: name, observer: observer))
       }
     }
-    if outputs.count != graph.outputs.count { graph.setOutputs(outputs) }
-    model.graph = graph
+    guard depth < Graph.depthLimit else { return observed }
+    for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
+      var node = graph[id]
+      var inner: [[ObservedPort]] = []
+      try node.mapBodies { body throws(Diagnostic) in
+        let before = Set(body.values.map { body[$0].name })
+        inner.append(try observe(&body, &names, &context, depth: depth + 1))
+        for value in body.values
+        where body[value].origin != .captured && !before.contains(body[value].name) {
+          body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
+        }
+      }
+      guard inner.contains(where: { !$0.isEmpty }) else { continue }
+      let lift = ObserverLift(inner, outOf: node)
+      observed += lift.run(at: id, node, in: &graph, &names)
+    }
+    return observed
   }
 
   private func isObserved(
@@ -82,43 +105,5 @@ package struct InsertObservers: Pass {
       if let type = graph.type(of: other)?.element { return type }
     }
     throw .untypedPort(port.name, of: module.path)
-  }
-}
-
-/// The scalars of one observed value.
-private struct Observer {
-  let maximum: ValueID
-  let flag: ValueID
-  let count: ValueID
-
-  init(of value: ValueID, element: ElementType, in graph: inout Graph) {
-    let name = graph[value].name
-    let scalar = ValueType.tensor(TensorType(element, []))
-    let vector = ValueType.tensor(TensorType(element, [.unknown]))
-    func node(
-      _ op: String, _ inputs: [ValueID], _ suffix: String, _ type: ValueType?,
-      _ attributes: [Attribute] = []
-    ) -> ValueID {
-      graph.addNode(
-        Node(op: op, inputs: inputs, outputs: [], attributes: attributes),
-        result: "\(name).\(suffix)", type: type)
-    }
-    func constant(_ base: String, _ type: TensorType, _ bytes: [UInt8]) -> ValueID {
-      graph.sharedLiteral("fp8c.observe.\(base)", type, bytes)
-    }
-    let zero = [UInt8](repeating: 0, count: element.byteCount(of: 1) ?? 0)
-    let zeroVector = constant("zero.\(element.spelling)", TensorType(element, sizes: [1]), zero)
-    let zeroScalar = constant("scalar.\(element.spelling)", TensorType(element, sizes: []), zero)
-    let flat = constant(
-      "flat", TensorType(.int64, sizes: [1]), [UInt8](repeating: 0xFF, count: 8))
-    let magnitude = node("Abs", [value], "abs", graph[value].type)
-    let elements = node("Reshape", [magnitude, flat], "flat", vector)
-    let floored = node(
-      "Concat", [elements, zeroVector], "floored", vector, [Attribute("axis", .int(0))])
-    let keep = [Attribute("keepdims", .int(0))]
-    maximum = node("ReduceMax", [floored], "max", scalar, keep)
-    let nothing = node("Mul", [floored, zeroScalar], "nothing", vector)
-    flag = node("ReduceSum", [nothing], "flag", scalar, keep)
-    count = constant("one", TensorType(.float32, sizes: []), [0, 0, 0x80, 0x3F])
   }
 }

@@ -47,12 +47,60 @@ package struct LowerToFP8: Pass {
   }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    guard !model.graph.modules.isEmpty else { return }
-    let form = form ?? context.settings.form
-    var operands = FP8Operands(graph: model.graph, context: context)
-    var used: Set<TargetOperator> = []
+    guard !model.modules.isEmpty else { return }
+    var lowering = Lowering(form: form ?? context.settings.form, CodeLibrary(of: model.graph))
+    try lowering.run(on: &model.graph, in: &context)
+    lowering.library.settle(in: &model.graph)
+    context.count("lowered", by: lowering.count)
+    guard !lowering.used.isEmpty else { return }
+    let opset = model.opset ?? context.settings.emittedOpset(from: 0)
+    model.opsets.set(context.settings.target.domain, to: 1)
+    for op in TargetOperator.allCases where lowering.used.contains(op) {
+      let function = op.definition(domain: context.settings.target.domain, opset: opset)
+      if model.function(function.key) == nil { model.functions.append(function) }
+    }
+  }
+}
+
+/// One run over a graph and the bodies in it.
+private struct Lowering {
+  let form: OutputForm
+  var library: CodeLibrary
+  private(set) var used: Set<TargetOperator> = []
+  private(set) var count = 0
+
+  init(form: OutputForm, _ library: CodeLibrary) {
+    self.form = form
+    self.library = library
+  }
+
+  /// The graph's own modules, then those of its bodies, whose codes the main graph gets.
+  mutating func run(
+    on graph: inout Graph, in context: inout PassContext, depth: Int = 1
+  ) throws(Diagnostic) {
+    try lower(&graph, &context)
+    guard depth < Graph.depthLimit else { return }
+    for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
+      var node = graph[id]
+      library.isBody = true
+      try node.mapBodies { body throws(Diagnostic) in
+        let before = Set(body.values.map { body[$0].name })
+        try run(on: &body, in: &context, depth: depth + 1)
+        library.separate(&body, from: before)
+      }
+      library.isBody = depth > 1
+      if depth == 1 { library.place(in: &graph) }
+      if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
+    }
+  }
+
+  private mutating func lower(
+    _ graph: inout Graph, _ context: inout PassContext
+  ) throws(Diagnostic) {
+    guard !graph.modules.isEmpty else { return }
+    var operands = FP8Operands(graph: graph, context: context, library: library)
     var left: Set<String> = []
-    for index in pending(in: model.graph) {
+    for index in pending(in: graph) {
       let module = operands.graph.modules[index]
       // The new keys and values of an attention operator are quantized already as its operands.
       if module.kind == "kv_cache", !module.reads(operandsIn: operands.graph) { continue }
@@ -69,20 +117,23 @@ package struct LowerToFP8: Pass {
       }
     }
     operands.graph.removeModules { left.contains($0.path) }
-    operands.settleWeights()
-    model.graph = operands.graph
-    context.count("lowered", by: operands.loweredCount)
-    guard !used.isEmpty else { return }
-    let opset = model.opset ?? context.settings.emittedOpset(from: 0)
-    model.opsets.set(context.settings.target.domain, to: 1)
-    for op in TargetOperator.allCases where used.contains(op) {
-      let function = op.definition(domain: context.settings.target.domain, opset: opset)
-      if model.function(function.key) == nil { model.functions.append(function) }
+    library = operands.library
+    graph = operands.graph
+    if library.isBody { dropUnread(in: &graph) }
+    count += operands.loweredCount
+  }
+
+  /// Captured values that a body reads no more: what they name stays outside for others.
+  private func dropUnread(in body: inout Graph) {
+    let named = Set(body.modules.flatMap { $0.ports.compactMap(\.value) })
+    for value in body.values
+    where body[value].origin == .captured && body.useCount(of: value) == 0
+      && !named.contains(value)
+    {
+      body.removeValue(value)
     }
   }
-}
 
-extension LowerToFP8 {
   /// The modules to lower, in the order of their operators: what the first one quantizes stands in front
   /// of all that share it.
   private func pending(in graph: Graph) -> [Int] {

@@ -31,10 +31,7 @@ struct ModuleFinder {
     self.paths = paths
     surroundings = Surroundings(
       of: graph, outer: outer, collectives: context.settings.target.collectives)
-    for module in graph.modules {
-      taken.formUnion(module.nodes)
-      self.paths[module.path, default: 0] += 1
-    }
+    for module in graph.modules { taken.formUnion(module.nodes) }
     places = NodePlaces(in: graph)
   }
 
@@ -65,7 +62,7 @@ struct ModuleFinder {
   private func match(
     _ spelling: Spellings, at result: ValueID
   ) throws(Mismatch) -> Match {
-    var match = try spelling.match(at: result, in: graph)
+    var match = try spelling.match(at: result, in: graph, outer: outer)
     if let used = match.nodes.first(where: taken.contains) {
       throw Mismatch(
         (graph[used].outputs.first ?? nil) ?? result, "is part of another module")

@@ -47,9 +47,10 @@ package struct PassSettings {
   package func emittedOpset(from source: Int64) -> Int64 { max(source, hp == .bf16 ? 23 : 21) }
 
   /// The part of a weight that has a scale of its own under the method.
-  package func channels(of port: Port) -> WeightChannels {
+  package func channels(of port: Port, in graph: Graph) -> WeightChannels {
     WeightChannels(
-      port.value, axis: method.weight.granularity == .perChannel ? port.channelAxis : nil)
+      graph.name(of: port),
+      axis: method.weight.granularity == .perChannel ? port.channelAxis : nil)
   }
 
   /// A side of the method as a rule.
@@ -61,11 +62,12 @@ package struct PassSettings {
 /// A weight as one module reads it: whole, or channel by channel along an axis.
 ///
 /// A product and a transposed one may share a weight, and the channels of each are the other's depth.
+/// Weights are known by name, which is one for each in the whole model (`HoistWeights`).
 package struct WeightChannels: Hashable, Sendable {
-  package let weight: ValueID?
+  package let weight: String
   package let axis: Int?
 
-  package init(_ weight: ValueID?, axis: Int?) {
+  package init(_ weight: String, axis: Int?) {
     self.weight = weight
     self.axis = axis
   }

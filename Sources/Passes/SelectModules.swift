@@ -23,23 +23,45 @@ package struct SelectModules: Pass {
   package init() {}
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    var finder = ModuleFinder(graph: model.graph, outer: [:], context: context, paths: [:])
+    context.left = []
+    context.reasons = [:]
+    var paths: [String: Int] = [:]
+    for module in model.modules { paths[module.path, default: 0] += 1 }
+    select(in: &model.graph, outer: [:], &paths, &context, depth: 1)
+    warnOfIdleSelectors(model, &context)
+  }
+
+  /// The graph's own modules, then those of its bodies.
+  private func select(
+    in graph: inout Graph, outer: [String: Weight], _ paths: inout [String: Int],
+    _ context: inout PassContext, depth: Int
+  ) {
+    var finder = ModuleFinder(graph: graph, outer: outer, context: context, paths: paths)
     finder.run()
-    for module in finder.found { model.graph.addModule(module) }
-    context.left = finder.left
-    context.reasons = finder.reasons
+    paths = finder.paths
+    for module in finder.found { graph.addModule(module) }
+    context.left += finder.left
+    context.reasons.merge(finder.reasons) { first, _ in first }
     for warning in finder.warnings { context.warn(warning) }
-    warnOfIdleSelectors(model.graph, &context)
     context.count("modules", by: finder.found.count)
+    guard depth < Graph.depthLimit else { return }
+    for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
+      var node = graph[id]
+      let visible = graph.visibleWeights(from: node, outer: outer)
+      node.mapBodies { body in
+        select(in: &body, outer: visible, &paths, &context, depth: depth + 1)
+      }
+      if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
+    }
   }
 }
 
 extension SelectModules {
   /// A selector that matches nothing is a warning that names what comes nearest.
-  private func warnOfIdleSelectors(_ graph: Graph, _ context: inout PassContext) {
+  private func warnOfIdleSelectors(_ model: Model, _ context: inout PassContext) {
     let selection = context.settings.selection
-    let paths = graph.modules.map(\.path) + context.left.map(\.path)
-    let types = graph.modules.map(\.type) + context.left.map(\.type)
+    let paths = model.modules.map(\.path) + context.left.map(\.path)
+    let types = model.modules.map(\.type) + context.left.map(\.type)
     for pattern in selection.allowedNames + selection.blockedNames
     where !paths.contains(where: { pattern.matches($0) }) {
       context.warn(.idleSelector(pattern.source, near: nearest(to: pattern.source, among: paths)))

@@ -73,10 +73,3 @@ struct Surroundings {
     return constant.count == 1 ? constant[0] : nil
   }
 }
-
-extension Graph {
-  /// A constant of this graph, or one of the graphs around it that this one captures.
-  func weight(of value: ValueID, outer: [String: Weight]) -> Weight? {
-    self[value].origin == .captured ? outer[self[value].name] : self[value].weight
-  }
-}

@@ -1,0 +1,69 @@
+internal import IR
+
+/// The scalars of one observed value.
+struct Observer {
+  /// The largest magnitude, at least zero.
+  let maximum: ValueID
+  /// NaN where an element is NaN or infinite, else zero.
+  let flag: ValueID
+  /// How often the value was made.
+  let count: ValueID
+  /// The type of maximum and flag; the count is float32.
+  let element: ElementType
+
+  var values: [ValueID] { [maximum, flag, count] }
+
+  var types: [ElementType] { [element, element, .float32] }
+
+  init(maximum: ValueID, flag: ValueID, count: ValueID, element: ElementType) {
+    self.maximum = maximum
+    self.flag = flag
+    self.count = count
+    self.element = element
+  }
+
+  init(of value: ValueID, element: ElementType, in graph: inout Graph) {
+    let name = graph[value].name
+    let scalar = ValueType.tensor(TensorType(element, []))
+    let vector = ValueType.tensor(TensorType(element, [.unknown]))
+    func node(
+      _ op: String, _ inputs: [ValueID], _ suffix: String, _ type: ValueType?,
+      _ attributes: [Attribute] = []
+    ) -> ValueID {
+      graph.addNode(
+        Node(op: op, inputs: inputs, outputs: [], attributes: attributes),
+        result: "\(name).\(suffix)", type: type)
+    }
+    let zeroVector = graph.observerZero(element, sizes: [1])
+    let zeroScalar = graph.observerZero(element, sizes: [])
+    let flat = graph.sharedLiteral(
+      "fp8c.observe.flat", TensorType(.int64, sizes: [1]), [UInt8](repeating: 0xFF, count: 8))
+    let magnitude = node("Abs", [value], "abs", graph[value].type)
+    let elements = node("Reshape", [magnitude, flat], "flat", vector)
+    let floored = node(
+      "Concat", [elements, zeroVector], "floored", vector, [Attribute("axis", .int(0))])
+    let keep = [Attribute("keepdims", .int(0))]
+    maximum = node("ReduceMax", [floored], "max", scalar, keep)
+    let nothing = node("Mul", [floored, zeroScalar], "nothing", vector)
+    flag = node("ReduceSum", [nothing], "flag", scalar, keep)
+    count = graph.sharedLiteral(
+      "fp8c.observe.one", TensorType(.float32, sizes: []), [0, 0, 0x80, 0x3F])
+    self.element = element
+  }
+}
+
+/// An observer of one port, by the name under which it leaves the main graph.
+struct ObservedPort {
+  let name: String
+  let observer: Observer
+}
+
+extension Graph {
+  /// A zero, or a vector of one.
+  mutating func observerZero(_ element: ElementType, sizes: [Int64]) -> ValueID {
+    sharedLiteral(
+      "fp8c.observe.\(sizes.isEmpty ? "scalar" : "zero").\(element.spelling)",
+      TensorType(element, sizes: sizes),
+      [UInt8](repeating: 0, count: element.byteCount(of: 1) ?? 0))
+  }
+}
