@@ -14,10 +14,16 @@ package struct ObserverRun {
   package private(set) var batchCount = 0
   private let precision: HighPrecision
   private let allowsNonFinite: Bool
+  /// The ports that no scale comes from: a masked score may be infinite, and is recorded so.
+  private let unquantized: Set<String>
 
   /// `names` are the outputs that report a largest magnitude; each has its `/flag` and `/count`
   /// beside it.
-  package init(names: [String], precision: HighPrecision, allowsNonFinite: Bool) {
+  package init(
+    names: [String], precision: HighPrecision, allowsNonFinite: Bool,
+    unquantized: Set<String> = []
+  ) {
+    self.unquantized = unquantized
     self.names = names
     self.precision = precision
     self.allowsNonFinite = allowsNonFinite
@@ -36,6 +42,10 @@ package struct ObserverRun {
         let count = results[2 * names.count + index]?.scalar
       else { throw .notAScalar(names[index]) }
       counts[index] += count
+      if unquantized.contains(names[index]) {
+        maxima[index] = max(maxima[index], precision.round(maximum.isNaN ? .infinity : maximum))
+        continue
+      }
       guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
         throw .rangeNotFinite(names[index], batch: batchCount)
       }

@@ -107,7 +107,7 @@ private struct MeasuringJob {
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
       }, readTensor: Compiler.readTensor)
     try compiler.run(
-      try Pipeline(parsing: "infer-types, canonicalize, expand-fused, hoist-weights, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, expand-fused, hoist-weights, select-modules"), on: &model, in: &context)
     compiler.explain(model, context)
     self.model = model
     self.store = store
@@ -158,7 +158,13 @@ private struct MeasuringJob {
     }.filter { observed.graph.value(named: $0) != nil }
     var run = ObserverRun(
       names: names, precision: configuration.hp,
-      allowsNonFinite: compiler.options.allowsNonFinite)
+      allowsNonFinite: compiler.options.allowsNonFinite,
+      unquantized: Set(
+        model.modules.flatMap { module in
+          module.ports.filter { $0.role == .unquantized }.map {
+            InsertObservers.outputName(path: module.path, port: $0.name)
+          }
+        }))
     if !names.isEmpty { try feed(observed, &run) }
     try write(try measurement(from: run))
     compiler.report(context)

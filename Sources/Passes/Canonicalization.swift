@@ -112,7 +112,7 @@ struct Canonicalization {
     folded += 1
     guard graph[source].weight != nil, graph.useCount(of: source) == 1,
       !anchors.values.contains(source)
-    else { return replace(id, result, by: weight, in: &graph, anchors) }
+    else { return share(id, result, weight, madeFrom: source, in: &graph, anchors) }
     graph.setWeight(source, to: weight)
     graph.replaceReaders(of: result, with: source)
     if graph.isOutput(result) {
@@ -120,6 +120,31 @@ struct Canonicalization {
     } else {
       remove(id, from: &graph, anchors)
     }
+  }
+
+  /// One copy of a weight for all that read it moved alike; it takes the weight's name where nothing reads
+  /// that as it was.
+  private mutating func share(
+    _ id: NodeID, _ result: ValueID, _ weight: Weight, madeFrom source: ValueID,
+    in graph: inout Graph, _ anchors: Anchors
+  ) {
+    guard graph[source].weight != nil, !graph.isOutput(result) else {
+      return replace(id, result, by: weight, in: &graph, anchors)
+    }
+    let name = graph[source].name
+    let copy: ValueID
+    if let known = graph.value(named: "\(name)\(Canonicalize.suffix)"),
+      graph[known].weight == weight
+    {
+      copy = known
+    } else {
+      copy = graph.addWeight(
+        graph.freshName("\(name)\(Canonicalize.suffix)"), weight,
+        annotations: graph[source].annotations)
+    }
+    graph.replaceReaders(of: result, with: copy)
+    remove(id, from: &graph, anchors)
+    if !graph.contains(source) { graph.rename(copy, to: name) }
   }
 
   private func becomeIdentity(

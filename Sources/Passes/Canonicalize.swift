@@ -25,6 +25,9 @@ package import Support
 package struct Canonicalize: Pass {
   package static let name = "canonicalize"
 
+  /// Ends the name of a weight that is moved or cast for some of its readers.
+  static let suffix = ".folded"
+
   package init() {}
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {

@@ -20,6 +20,12 @@ extension Diagnostic {
       notes: near.map { ["the nearest is '\($0)'"] } ?? [])
   }
 
+  static func inlinedTooMuch(_ function: String, limit: Int) -> Diagnostic {
+    Diagnostic(
+      .error, .limitReached,
+      "the calls of function '\(function)' and others stand for more than \(limit) nodes")
+  }
+
   static func leftUnmeasured(_ path: String) -> Diagnostic {
     Diagnostic(
       .remark, .done, "module '\(path)' has no measurement and stays in high precision")

@@ -52,6 +52,7 @@ private enum FusedOperator: String {
     guard let result = graph[id].outputs.first ?? nil, graph[id].outputs.count == 1 else {
       return "it has more than one result"
     }
+    let operands = Set(graph[id].inputs.compactMap { $0 }).sorted()
     var expansion = FusedExpansion(of: id, result: result, in: graph)
     let reason =
       switch self {
@@ -60,8 +61,20 @@ private enum FusedOperator: String {
       case .conv: expansion.expandConv()
       case .attention: expansion.expandAttention(opset: opset)
       }
-    if reason == nil { graph = expansion.graph }
-    return reason
+    guard reason == nil else { return reason }
+    graph = expansion.graph
+    // A constant that is read transposed only.
+    for value in operands
+    where graph.contains(value) && graph[value].weight?.isOverridable == false
+      && graph.useCount(of: value) == 0
+    {
+      let name = graph[value].name
+      graph.removeValue(value)
+      if let copy = graph.value(named: "\(name)\(Canonicalize.suffix)") {
+        graph.rename(copy, to: name)
+      }
+    }
+    return nil
   }
 }
 
@@ -181,8 +194,10 @@ private struct FusedExpansion {
     let parts = node.ints("qkv_hidden_sizes") ?? [Int64](repeating: sizes[1] / 3, count: 3)
     guard parts.count == 3, parts.reduce(0, { $0 &+ $1 }) == sizes[1], parts.allSatisfy({ $0 > 0 })
     else { return "the sizes of query, key and value do not add up to the weight's" }
-    var product = add("MatMul", [input, weight], "qkv", keepsName: true)
-    if let bias = node.input(2) { product = add("Add", [product, bias], "qkv.biased") }
+    var product = add("MatMul", [input, weight], "qkv", keepsName: true, isPacked: true)
+    if let bias = node.input(2) {
+      product = add("Add", [product, bias], "qkv.biased", isPacked: true)
+    }
     let split = graph.addWeight(
       graph.freshName("\(name).sizes"), Weight(parts, sizes: [3]))
     let pieces = graph.addNode(
@@ -218,9 +233,11 @@ private struct FusedExpansion {
   }
 
   /// A node in front; with `keepsName` it is called as the fused one was, whose module it makes up.
+  ///
+  /// It has the type of the fused result, without its shape where query, key and value are packed.
   private mutating func add(
     _ op: String, _ inputs: [ValueID?], _ suffix: String, _ attributes: [Attribute] = [],
-    keepsName: Bool = false
+    keepsName: Bool = false, isPacked: Bool = false
   ) -> ValueID {
     var part = Node(
       op: op, inputs: inputs, outputs: [], attributes: attributes, origin: node.origin)
@@ -233,7 +250,8 @@ private struct FusedExpansion {
       }
     }
     return graph.addNode(
-      part, result: "\(name).\(suffix)", type: type.map { .tensor($0) }, before: id)
+      part, result: "\(name).\(suffix)",
+      type: type.map { .tensor(isPacked ? TensorType($0.element, nil) : $0) }, before: id)
   }
 
   /// The two last axes exchanged; of a constant, in its recipe.
@@ -242,17 +260,18 @@ private struct FusedExpansion {
     guard shape.count >= 2 else { return value }
     var axes = Array(shape.indices)
     axes.swapAt(shape.count - 2, shape.count - 1)
-    let resultName = "\(graph[value].name).transposed"
     if var weight = graph[value].weight, !weight.isOverridable {
       weight.recipe.append(.transpose(axes))
+      let name = "\(graph[value].name)\(Canonicalize.suffix)"
+      if let known = graph.value(named: name), graph[known].weight == weight { return known }
       return graph.addWeight(
-        graph.freshName(resultName), weight, annotations: graph[value].annotations)
+        graph.freshName(name), weight, annotations: graph[value].annotations)
     }
     return graph.addNode(
       Node(
         op: "Transpose", inputs: [value], outputs: [],
         attributes: [Attribute("perm", .ints(axes.map(Int64.init)))], origin: node.origin),
-      result: resultName,
+      result: "\(graph[value].name).transposed",
       type: .tensor(TensorType(tensor.element, axes.map { shape[$0] })), before: id)
   }
 

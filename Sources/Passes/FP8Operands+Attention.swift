@@ -143,15 +143,13 @@ extension FP8Operands {
 
   // MARK: Masks
 
-  /// The mask as float32 numbers to add to the scores; a zero where there is none.
+  /// The mask as numbers to add to the scores; a zero where there is none.
   private mutating func additiveMask(
     _ mask: AttentionPlan.Mask, before id: NodeID
   ) throws(Diagnostic) -> ValueID {
     switch mask {
     case .none: return graph.sharedScalar("fp8c.number.0.0", 0)
-    case .additive(let value):
-      return graph[value].type?.element == .float32
-        ? value : cast(value, to: .float32, before: id)
+    case .additive(let value): return value
     case .chosen(let condition, let keepsWhereTrue, let fill):
       let zero = graph.sharedScalar("fp8c.number.0.0", 0)
       let low = graph.sharedScalar("fp8c.number.\(fill)", fill)

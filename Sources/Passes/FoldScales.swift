@@ -47,6 +47,9 @@ private struct ScaleFold {
   /// The codes that a quantizer makes of a value, by the value and the quantizer's multiplier.
   private var codes: [Key: ValueID] = [:]
 
+  /// The modules that have a value at a port, by their index.
+  private var owners: [ValueID: [Int]] = [:]
+
   private struct Key: Hashable {
     let value: ValueID
     let factor: Float
@@ -56,6 +59,9 @@ private struct ScaleFold {
   init(graph: Graph, context: PassContext) {
     self.graph = graph
     self.context = context
+    for (index, module) in graph.modules.enumerated() {
+      for value in module.ports.compactMap(\.value) { owners[value, default: []].append(index) }
+    }
   }
 
   // MARK: Products
@@ -106,10 +112,8 @@ private struct ScaleFold {
     remark(reader, "a constant multiplication is part of the product")
   }
 
-  /// True where a port reads the value, so that it has to stay.
-  private func isNamed(_ value: ValueID) -> Bool {
-    graph.modules.contains { module in module.ports.contains { $0.value == value } }
-  }
+  /// True where a port has the value, so that it has to stay.
+  private func isNamed(_ value: ValueID) -> Bool { owners[value] != nil }
 
   private mutating func moveModule(from old: NodeID, to new: NodeID, result: ValueID) {
     for index in graph.modules.indices where graph.modules[index].nodes.contains(old) {
@@ -226,11 +230,27 @@ private struct ScaleFold {
   /// The codes behind a value that a dequantizer of that scale made, where they come from a quantizer
   /// of the target's range.
   private func dequantized(_ value: ValueID, by scale: Float) -> ValueID? {
+    if let codes = castCodes(value, by: scale) { return codes }
     guard let producer = graph.producer(of: value),
       graph[producer].isStandard("DequantizeLinear"), let source = graph[producer].input(0),
       let number = factor(graph[producer].input(1)), number == [scale],
       let maker = graph.producer(of: source), let quantizer = quantizer(maker),
       quantizer.op == "QuantizeLinear", quantizer.factor == scale
+    else { return nil }
+    return source
+  }
+
+  /// The codes behind a value that the target's cast made, which a cast by the inverse makes again: the
+  /// product of a code and a power of two is a number of every high precision type but float16.
+  private func castCodes(_ value: ValueID, by inverse: Float) -> ValueID? {
+    guard context.settings.hp != .fp16, graph[value].type?.element != .float16,
+      let producer = graph.producer(of: value),
+      graph[producer].domain == context.settings.target.domain,
+      graph[producer].op == TargetOperator.castFromFp8.rawValue,
+      let source = graph[producer].input(0),
+      graph[source].type?.element == context.settings.limits.encoding.element,
+      let numbers = factor(graph[producer].input(1)), numbers.count == 1,
+      isModeratePower(inverse), numbers[0] * inverse == 1
     else { return nil }
     return source
   }
@@ -257,7 +277,7 @@ private struct ScaleFold {
     remark(graph.producer(of: new), reason)
     var pending = [old]
     while let value = pending.popLast() {
-      guard graph.useCount(of: value) == 0, !isNamed(value) else { continue }
+      guard graph.useCount(of: value) == 0, !isNamed(value) || yieldName(of: value) else { continue }
       guard let producer = graph.producer(of: value) else {
         if graph[value].weight != nil, !graph.inputs.contains(value) { graph.removeValue(value) }
         continue
@@ -269,8 +289,37 @@ private struct ScaleFold {
     }
   }
 
+  /// Lets the codes behind a cast that nothing reads any more take the place that it has in modules, and
+  /// its name.
+  private mutating func yieldName(of value: ValueID) -> Bool {
+    guard let cast = graph.producer(of: value),
+      graph[cast].domain == context.settings.target.domain,
+      graph[cast].op == TargetOperator.castFromFp8.rawValue, let codes = graph[cast].input(0),
+      graph[codes].weight == nil, !graph.isOutput(codes), !isNamed(codes)
+    else { return false }
+    let name = graph[value].name
+    let modules = owners[value] ?? []
+    for index in modules {
+      graph.updateModule(at: index) { module in
+        for position in module.ports.indices where module.ports[position].value == value {
+          module.ports[position].value = codes
+        }
+        if module.result == value {
+          module.result = codes
+          module.nodes.removeAll { $0 == cast }
+        }
+      }
+    }
+    owners[codes] = modules
+    owners[value] = nil
+    graph.rename(value, to: graph.freshName("\(name).cast"))
+    graph.rename(codes, to: name)
+    return true
+  }
+
   private func isPartOfQuantizer(_ node: Node) -> Bool {
-    node.op == TargetOperator.castToFp8.rawValue || node.isStandard("QuantizeLinear")
+    node.op == TargetOperator.castToFp8.rawValue
+      || node.op == TargetOperator.castFromFp8.rawValue || node.isStandard("QuantizeLinear")
       || node.isStandard("Min") || node.isStandard("Max")
   }
 

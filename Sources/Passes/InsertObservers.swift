@@ -33,7 +33,10 @@ package struct InsertObservers: Pass {
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     var names = NameSource(model.graph)
-    let observed = try observe(&model.graph, &names, &context, depth: 1)
+    let main = model.graph
+    let observed = try observe(&model.graph, &names, &context, depth: 1) { name in
+      main.value(named: name) != nil
+    }
     var outputs = model.graph.outputs
     for item in observed {
       for (suffix, value) in [
@@ -51,18 +54,26 @@ package struct InsertObservers: Pass {
 
   /// Observes the modules of a graph and of its bodies; gives scalars of this graph.
   private func observe(
-    _ graph: inout Graph, _ names: inout NameSource, _ context: inout PassContext, depth: Int
+    _ graph: inout Graph, _ names: inout NameSource, _ context: inout PassContext, depth: Int,
+    _ isKnown: (String) -> Bool
   ) throws(Diagnostic) -> [ObservedPort] {
     var observers: [ValueID: Observer] = [:]
     var observed: [ObservedPort] = []
     for module in graph.modules {
       for port in module.ports where isObserved(port, of: module, context) {
         let name = InsertObservers.outputName(path: module.path, port: port.name)
-        guard let value = port.value, graph.value(named: name) == nil else { continue }
+        guard let value = port.value, !isKnown(name) else { continue }
         let element = try elementType(of: port, module, in: graph)
-        let observer = observers[value] ?? Observer(of: value, element: element, in: &graph)
+        let isCaptured = graph[value].origin == .captured
+        let observer =
+          observers[value]
+          ?? (isCaptured
+            ? Observer(ofCaptured: element, in: &graph)
+            : Observer(of: value, element: element, in: &graph))
         observers[value] = observer
-        observed.append(ObservedPort(name: name, observer: observer))
+        observed.append(
+          ObservedPort(
+            name: name, observer: observer, captured: isCaptured ? graph[value].name : nil))
       }
     }
     guard depth < Graph.depthLimit else { return observed }
@@ -71,7 +82,7 @@ package struct InsertObservers: Pass {
       var inner: [[ObservedPort]] = []
       try node.mapBodies { body throws(Diagnostic) in
         let before = Set(body.values.map { body[$0].name })
-        inner.append(try observe(&body, &names, &context, depth: depth + 1))
+        inner.append(try observe(&body, &names, &context, depth: depth + 1, isKnown))
         for value in body.values
         where body[value].origin != .captured && !before.contains(body[value].name) {
           body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
@@ -79,9 +90,28 @@ package struct InsertObservers: Pass {
       }
       guard inner.contains(where: { !$0.isEmpty }) else { continue }
       let lift = ObserverLift(inner, outOf: node)
-      observed += lift.run(at: id, node, in: &graph, &names)
+      for item in lift.run(at: id, node, in: &graph, &names) {
+        observed.append(settled(item, &observers, in: &graph))
+      }
     }
     return observed
+  }
+
+  /// The range of a captured value from where it is made, with the count from inside.
+  private func settled(
+    _ item: ObservedPort, _ observers: inout [ValueID: Observer], in graph: inout Graph
+  ) -> ObservedPort {
+    guard let name = item.captured, let value = graph.value(named: name),
+      graph[value].origin != .captured
+    else { return item }
+    let known =
+      observers[value] ?? Observer(of: value, element: item.observer.element, in: &graph)
+    observers[value] = known
+    return ObservedPort(
+      name: item.name,
+      observer: Observer(
+        maximum: known.maximum, flag: known.flag, count: item.observer.count,
+        element: known.element))
   }
 
   private func isObserved(

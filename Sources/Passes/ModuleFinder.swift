@@ -76,11 +76,12 @@ struct ModuleFinder {
   /// Attention in small operators is one module only for who asks for that and not for its parts.
   private func isWanted(_ spelling: Spellings, at id: NodeID) -> Bool {
     guard case .insteadOf(let other) = spelling.consent else { return true }
-    guard surroundings.roles[id]?.part == "matmul_av" else { return false }
+    guard surroundings.isProductOfActivations(id) else { return false }
     let selection = context.settings.selection
     let type = context.settings.modules.defaultType(of: spelling.kind)
     if selection.allows(other) { return false }
     if selection.allowedTypes.contains(type) { return true }
+    guard surroundings.roles[id]?.part == "matmul_av" else { return false }
     let identity = identity(of: id, spelling, match: nil)
     return identity.hasClass || selection.names(identity.path)
   }
@@ -365,7 +366,11 @@ struct ModuleFinder {
   /// a layer like any other.
   private func isOwn(_ role: Role, of id: NodeID, path: String) -> Bool {
     guard let adapter = role.adapter else { return true }
-    guard let inner = ModuleScope.ofUnweighted(graph[adapter])?.path else { return true }
-    return inner.hasPrefix("\(path).")
+    let node = graph[adapter]
+    let weight = surroundings.constantFactor(of: node).flatMap { node.input($0) }
+    let scope = weight.flatMap {
+      ModuleScope.ofWeighted(node, weight: graph[$0].name) { _ in true }
+    }
+    return scope?.path.hasPrefix("\(path).") ?? true
   }
 }

@@ -42,7 +42,10 @@ struct ModuleScope {
   }
 
   /// `layer1.0.conv1` for the weight `layer1.0.conv1.weight`.
-  private static func weightPath(_ name: String) -> String? {
+  private static func weightPath(_ full: String) -> String? {
+    let name =
+      full.hasSuffix(Canonicalize.suffix)
+      ? String(full.dropLast(Canonicalize.suffix.count)) : full
     guard let dot = name.lastIndex(of: ".") else { return nil }
     let last = name[name.index(after: dot)...]
     guard last == "weight" || last.hasSuffix("_weight") || last == "kernel" else { return nil }
@@ -50,16 +53,31 @@ struct ModuleScope {
     return path.isEmpty || path.contains("/") || path.contains(":") ? nil : String(path)
   }
 
+  /// The path of a node that a call stood for: the call's name, then what the function says.
+  private static func called(_ node: Node) -> ModuleScope? {
+    guard let end = node.name.lastRange(of: "//") else { return nil }
+    let own = String(node.name[end.upperBound...])
+    let calls = node.name[..<end.lowerBound].split(separator: "/").map(String.init)
+    let path = calls + [scopes(in: own) ?? own]
+    return ModuleScope(
+      path: path.filter { !$0.isEmpty }.joined(separator: "."), type: nil, evidence: .function)
+  }
+
   /// The path in a TorchScript node name: `/layer1/layer1.0/conv1/Conv` is `layer1.0.conv1`.
   private static func named(_ node: Node) -> ModuleScope? {
-    guard node.name.hasPrefix("/") else { return nil }
+    if let scope = called(node) { return scope }
+    return scopes(in: node.name).map { ModuleScope(path: $0, type: nil, evidence: .scope) }
+  }
+
+  private static func scopes(in name: String) -> String? {
+    guard name.hasPrefix("/") else { return nil }
     var segments: [Substring] = []
-    for segment in node.name.split(separator: "/").dropLast() {
+    for segment in name.split(separator: "/").dropLast() {
       // A segment that begins with the previous one plus a dot replaces it.
       if let previous = segments.last, segment.hasPrefix("\(previous).") { segments.removeLast() }
       segments.append(segment)
     }
-    return ModuleScope(path: segments.joined(separator: "."), type: nil, evidence: .scope)
+    return segments.joined(separator: ".")
   }
 
   /// The strings of a Python list literal such as `['', 'layers.0', 'linear']`.
@@ -88,5 +106,19 @@ struct ModuleScope {
       rest = rest[rest.index(after: end)...]
     } while skip(UInt8(ascii: ","))
     return skip(UInt8(ascii: "]")) ? items : nil
+  }
+}
+
+extension String {
+  /// Where a text stands last in this one.
+  fileprivate func lastRange(of text: String) -> Range<String.Index>? {
+    var end = endIndex
+    while end > startIndex {
+      if self[..<end].hasSuffix(text) {
+        return index(end, offsetBy: -text.count)..<end
+      }
+      end = index(before: end)
+    }
+    return nil
   }
 }

@@ -22,6 +22,12 @@ struct Observer {
     self.element = element
   }
 
+  /// Of a value that a body captures: only how often the body runs is known there.
+  init(ofCaptured element: ElementType, in graph: inout Graph) {
+    let zero = graph.observerZero(element, sizes: [])
+    self.init(maximum: zero, flag: zero, count: graph.observerOne, element: element)
+  }
+
   init(of value: ValueID, element: ElementType, in graph: inout Graph) {
     let name = graph[value].name
     let scalar = ValueType.tensor(TensorType(element, []))
@@ -46,8 +52,7 @@ struct Observer {
     maximum = node("ReduceMax", [floored], "max", scalar, keep)
     let nothing = node("Mul", [floored, zeroScalar], "nothing", vector)
     flag = node("ReduceSum", [nothing], "flag", scalar, keep)
-    count = graph.sharedLiteral(
-      "fp8c.observe.one", TensorType(.float32, sizes: []), [0, 0, 0x80, 0x3F])
+    count = graph.observerOne
     self.element = element
   }
 }
@@ -56,9 +61,18 @@ struct Observer {
 struct ObservedPort {
   let name: String
   let observer: Observer
+  /// The value that a body takes from outside, whose range is looked at where it is made.
+  var captured: String?
 }
 
 extension Graph {
+  /// The count of one execution.
+  fileprivate var observerOne: ValueID {
+    mutating get {
+      sharedLiteral("fp8c.observe.one", TensorType(.float32, sizes: []), [0, 0, 0x80, 0x3F])
+    }
+  }
+
   /// A zero, or a vector of one.
   mutating func observerZero(_ element: ElementType, sizes: [Int64]) -> ValueID {
     sharedLiteral(

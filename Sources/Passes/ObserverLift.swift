@@ -49,20 +49,33 @@ struct ObserverLift {
       return ObservedPort(
         name: item.name,
         observer: Observer(
-          maximum: lifted[0], flag: lifted[1], count: lifted[2], element: item.observer.element))
+          maximum: lifted[0], flag: lifted[1], count: lifted[2], element: item.observer.element),
+        captured: item.captured)
     }
   }
 
   /// Lets a body give its own scalars, and zeros for those of other branches.
   private func export(from body: inout Graph, _ place: Int, _ names: inout NameSource) {
     var outputs = body.outputs
+    var zeros: [ElementType: ValueID] = [:]
+    func zero(_ element: ElementType) -> ValueID {
+      if let known = zeros[element] { return known }
+      let weight = Weight(
+        stored: TensorType(element, sizes: []),
+        source: .literal(
+          [UInt8](repeating: 0, count: element.byteCount(of: 1) ?? 0), encoding: .raw))
+      let id = body.addWeight(
+        names.fresh("\(body.name)/fp8c.observe.none.\(element.spelling)"), weight)
+      zeros[element] = id
+      return id
+    }
     for (index, observed) in inner.enumerated() {
       for item in observed {
         for part in 0..<3 {
           let element = item.observer.types[part]
           let source =
             index == place
-            ? item.observer.values[part] : body.observerZero(element, sizes: [])
+            ? item.observer.values[part] : zero(element)
           let node = body.addNode(
             Node(op: "Identity", inputs: [source], outputs: []),
             results: [

@@ -3,7 +3,8 @@ package import Support
 /// Every pass, in the order in which the default pipeline runs them.
 package enum PassRegistry {
   package static let passes: [any Pass.Type] = [
-    InferTypes.self, Canonicalize.self, RaiseOpset.self, ExpandFused.self, HoistWeights.self,
+    InferTypes.self, Canonicalize.self, RaiseOpset.self, InlineFunctions.self,
+    ExpandFused.self, HoistWeights.self,
     SelectModules.self,
     InsertObservers.self,
     BindMeasurements.self, AssignScales.self, LowerToFP8.self, FoldScales.self,

@@ -66,7 +66,7 @@ extension Surroundings {
         let adds =
           node.op == "Add" && operands.contains { weight(of: $0)?.type().shape?.count == 1 }
         for operand in operands where !isConstant(operand) {
-          pending.append((operand, false, addsBias || adds))
+          pending.append((operand, isDirect && adds, addsBias || adds))
         }
       }
     }

@@ -82,7 +82,7 @@ private struct FunctionBody {
     let bent = add("Mul", [add("Tanh", [add("Div", [scores, cap], "relative")], "bent_tanh"), cap], "bent")
     let isCapped = add("Greater", [cap, literal(0)], "is_capped")
     let capped = add("Where", [isCapped, bent, scores], "capped")
-    let masked = add("Add", [capped, mask], "masked")
+    let masked = add("Add", [capped, toFloat(mask)], "masked")
     let isSeen = add("Or", [notCausal(), noLater(sizes)], "is_seen")
     let seen = add("Where", [isSeen, masked, literal(-.infinity)], "seen")
     let shares = add("Softmax", [seen], "shares", [Attribute("axis", .int(-1))])

@@ -142,7 +142,7 @@ import Testing
       ScaleTable.Header(
         toolVersion: "9.8", modelDigest: "aa", configurationDigest: "bb", measurementDigest: nil,
         target: "gaudi2", method: "maxabs_hw", form: "qdq"),
-      graph: graph, losses: [stored: loss],
+      model: Model(graph: graph), losses: [stored: loss],
       // Gaudi2's aligned scales; E4M3's exponent bias is 7, so 2^-4 is a bias of 11.
       limits: try FormatLimits(
         encoding: .e4m3, fullscale: 240, alignedScales: [16, 1, 0.0625, 0.00390625]))

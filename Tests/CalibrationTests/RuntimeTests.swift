@@ -84,9 +84,12 @@ import Testing
         Wire.node("ReduceMax", ["a"], ["o"], name: "m").message(5, keep),
         Wire.node("Mul", ["x", "zero"], ["z"], name: "z"),
         Wire.node("ReduceSum", ["z"], ["o/flag"], name: "s").message(5, keep),
+        Wire.node("Size", ["x"], ["n"], name: "size"),
+        Wire.node("Cast", ["n"], ["o/count"], name: "cast").message(
+          5, Wire().text(1, "to").number(3, 1).number(20, 2)),
       ],
       initializers: [zero], inputs: [Wire.value("x", [2, 3]), Wire.value("ids", [2], type: 7)],
-      outputs: [Wire.value("o"), Wire.value("o/flag")])
+      outputs: [Wire.value("o"), Wire.value("o/flag"), Wire.value("o/count")])
     let session = try Session(
       try Library.load(), model: Wire.model(graph).bytes, folder: nil)
     let set = try CalibrationSet(

@@ -35,7 +35,7 @@ struct GoldenFacts {
   }
 
   /// The default settings with what the lines change.
-  func settings(for model: Model) throws -> PassSettings {
+  func settings() throws -> PassSettings {
     var settings = try PassSettings()
     if let name = word("TARGET") { settings.target = try Target.load(name) }
     let format = word("FORMAT").flatMap(FP8Format.init) ?? .e4m3
@@ -51,12 +51,12 @@ struct GoldenFacts {
     settings.selection.blockedTypes = words("BLOCK-TYPE")
     settings.selection.allowedNames = try words("ALLOW-NAME").map { try PathPattern($0) }
     settings.selection.blockedNames = try words("BLOCK-NAME").map { try PathPattern($0) }
-    for line in lines { try read(line.key, line.words, model.graph, &settings) }
+    for line in lines { try read(line.key, line.words, &settings) }
     return settings
   }
 
   private func read(
-    _ key: String, _ words: [String], _ graph: Graph, _ settings: inout PassSettings
+    _ key: String, _ words: [String], _ settings: inout PassSettings
   ) throws {
     switch key {
     case "RANGE":
@@ -64,12 +64,10 @@ struct GoldenFacts {
       if settings.ranges[words[0]] == nil { settings.measuredPaths.append(words[0]) }
       settings.ranges[words[0], default: [:]][words[1]] = try numbers(words[2...], key)
     case "WEIGHT":
-      let (value, axis, numbers) = try weight(words, key, graph)
-      guard let value else { return }
+      let (value, axis, numbers) = try weight(words, key)
       settings.weightRanges[WeightChannels(value, axis: axis)] = numbers
     case "SEARCHED":
-      let (value, axis, numbers) = try weight(words, key, graph)
-      guard let value else { return }
+      let (value, axis, numbers) = try weight(words, key)
       settings.searchedScales[WeightChannels(value, axis: axis)] =
         axis.map { .perChannel(numbers, axis: $0) } ?? .perTensor(numbers[0])
     case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "FORMAT", "HP", "MEASURE",
@@ -80,13 +78,12 @@ struct GoldenFacts {
   }
 
   /// A weight by name, its axis and the numbers; no weight where a pass took it away.
-  private func weight(
-    _ words: [String], _ key: String, _ graph: Graph
-  ) throws -> (ValueID?, axis: Int?, [Float]) {
+  private func weight(_ words: [String], _ key: String) throws -> (String, axis: Int?, [Float]) {
     guard let name = words.first, name.hasPrefix("@") else { throw GoldenFault.line(key, words) }
     let axis = words.count > 3 && words[1] == "axis" ? Int(words[2]) : nil
-    let value = graph.value(named: String(name.dropFirst()))
-    return (value, axis, try numbers(words.dropFirst(axis == nil ? 1 : 3), key))
+    return (
+      String(name.dropFirst()), axis, try numbers(words.dropFirst(axis == nil ? 1 : 3), key)
+    )
   }
 
   private func numbers(_ words: ArraySlice<String>, _ key: String) throws -> [Float] {

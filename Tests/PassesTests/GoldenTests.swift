@@ -42,7 +42,7 @@ import Testing
     let golden = try file.read()
     guard let once = golden.run().model else { return }
     var twice = once
-    var context = PassContext(try GoldenFacts(golden.input).settings(for: once))
+    var context = PassContext(try GoldenFacts(golden.input).settings())
     try golden.pipeline().run(on: &twice, in: &context)
     #expect(twice.text == once.text)
   }
@@ -107,7 +107,7 @@ struct Golden {
   func run() -> (output: String, model: Model?) {
     do {
       var model = try Model.parse(input)
-      var context = PassContext(try GoldenFacts(input).settings(for: model))
+      var context = PassContext(try GoldenFacts(input).settings())
       try pipeline().run(on: &model, in: &context)
       let left = context.left.map { node in
         "// left: \(node.path): \(node.node) as \(node.kind) \(node.type): \(node.reason)\n"
