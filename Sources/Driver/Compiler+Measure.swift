@@ -107,7 +107,7 @@ private struct MeasuringJob {
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
       }, readTensor: Compiler.readTensor)
     try compiler.run(
-      try Pipeline(parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, expand-fused, hoist-weights, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, select-modules"), on: &model, in: &context)
     compiler.explain(model, context)
     self.model = model
     self.store = store

@@ -10,7 +10,7 @@ internal import Weights
 
 extension Compiler {
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
-  private static let front = "infer-types, canonicalize, raise-opset, inline-functions, infer-types, canonicalize, expand-fused, hoist-weights, select-modules"
+  private static let front = "infer-types, canonicalize, raise-opset, inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, select-modules"
   private static let back =
     "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
     + "convert-precision"

@@ -56,6 +56,7 @@ package struct Compiler {
     settings.ignoresUnmeasured = configuration.ignoresUnmeasured
     settings.measuresOutputs = configuration.measuresOutputs
     settings.allowsNonFinite = options.allowsNonFinite
+    settings.hasFP8Cache = options.hasFP8Cache
     settings.selection.allowedNames = try patterns(configuration.allowedNames)
     settings.selection.blockedNames = try patterns(configuration.blockedNames)
     settings.selection.allowedTypes = try types(

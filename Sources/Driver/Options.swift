@@ -38,6 +38,7 @@ package struct Options: Sendable {
   package var arithmetic: ScaleArithmetic?
   package var weightsViaHP = false
   package var allowsNonFinite = false
+  package var hasFP8Cache = false
   package var syncs = true
   package var onnxruntime: String?
 

@@ -45,6 +45,11 @@ struct AttentionPlan {
     guard scale.isFinite, softcap.isFinite else { return nil }
   }
 
+  /// Of ONNX's operator alone; `nil` where it does something that has no place here.
+  init?(ofOperator node: Node, in graph: Graph) {
+    guard readOperator(node, in: graph), scale.isFinite, softcap.isFinite else { return nil }
+  }
+
   // MARK: The operator of ONNX
 
   /// `Attention` of opset 23 and later, without past keys and values, windows or further results.

@@ -6,6 +6,20 @@ extension Diagnostic {
       .error, .configuration, "'\(pattern)' is not a regular expression, expected one for paths")
   }
 
+  static func cacheInterface(
+    _ past: String, _ present: String, scale: Float, path: String
+  ) -> Diagnostic {
+    Diagnostic(
+      .warning, .done,
+      "module '\(path)': graph input '\(past)' and output '\(present)' hold FP8 codes of scale "
+        + "\(scale)")
+  }
+
+  static func cacheKept(_ path: String, _ reason: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "module '\(path)': the cache keeps its type in the graph's interface: \(reason)")
+  }
+
   static func doubtful(_ path: String, _ reason: String, at location: Location) -> Diagnostic {
     Diagnostic(.warning, .done, at: location, "module '\(path)' \(reason)")
   }

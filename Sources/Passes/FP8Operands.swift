@@ -32,8 +32,12 @@ struct FP8Operands {
   /// The modules that have a value for an operand, by their index.
   var readers: [ValueID: [Int]] = [:]
 
-  init(graph: Graph, context: PassContext, library: CodeLibrary) {
+  /// The version of the standard operators that the model imports.
+  let opset: Int64
+
+  init(graph: Graph, context: PassContext, library: CodeLibrary, opset: Int64) {
     self.graph = graph
+    self.opset = opset
     self.context = context
     self.library = library
     for (index, module) in graph.modules.enumerated() {
@@ -169,6 +173,17 @@ struct FP8Operands {
   ) -> ValueID {
     let key = ActivationKey(value: value, scale: scale, isTransposed: false)
     if let known = activations[key] { return known }
+    let codes = linearCodes(of: value, element: element, scale: scale, before: node)
+    let current = linearValue(
+      of: codes, scale: scale, to: element, named: graph[value].name, before: node)
+    activations[key] = current
+    return current
+  }
+
+  /// The activation clamped and quantized.
+  mutating func linearCodes(
+    of value: ValueID, element: ElementType, scale: Float, before node: NodeID
+  ) -> ValueID {
     let name = graph[value].name
     let origin = graph[node].origin
     let shape = graph[value].type?.tensor?.shape
@@ -190,10 +205,22 @@ struct FP8Operands {
     add(
       "QuantizeLinear", [current, factor, zero], "quantized",
       .tensor(TensorType(limits.encoding.element, shape)))
-    add("DequantizeLinear", [current, factor], "dequantized", wide)
-    if element != .float32 { current = cast(current, to: element, before: node) }
-    activations[key] = current
     return current
+  }
+
+  /// Codes dequantized, in the type that the operators of the model read.
+  mutating func linearValue(
+    of codes: ValueID, scale: Float, to element: ElementType, named name: String,
+    before node: NodeID
+  ) -> ValueID {
+    let value = graph.addNode(
+      Node(
+        op: "DequantizeLinear",
+        inputs: [codes, graph.sharedScalar("fp8c.scale.\(scale)", scale)], outputs: [],
+        origin: graph[node].origin),
+      result: "\(name).dequantized",
+      type: .tensor(TensorType(.float32, graph[codes].type?.tensor?.shape)), before: node)
+    return element == .float32 ? value : cast(value, to: element, before: node)
   }
 
   /// A weight dequantized at run time, in the type it had.

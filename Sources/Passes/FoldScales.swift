@@ -260,7 +260,7 @@ private struct ScaleFold {
     guard let producer = graph.producer(of: quantizer.input) else { return nil }
     let node = graph[producer]
     guard node.isStandard("Reshape") || node.isStandard("Transpose"), let source = node.input(0),
-      let known = codes[key(source, quantizer)]
+      let known = codes[key(source, quantizer)] ?? castCodes(source, by: quantizer.factor)
     else { return nil }
     var moved = node
     moved.name = ""

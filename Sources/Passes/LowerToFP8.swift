@@ -48,12 +48,13 @@ package struct LowerToFP8: Pass {
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     guard !model.modules.isEmpty else { return }
-    var lowering = Lowering(form: form ?? context.settings.form, CodeLibrary(of: model.graph))
+    let opset = model.opset ?? context.settings.emittedOpset(from: 0)
+    var lowering = Lowering(
+      form: form ?? context.settings.form, CodeLibrary(of: model.graph), opset: opset)
     try lowering.run(on: &model.graph, in: &context)
     lowering.library.settle(in: &model.graph)
     context.count("lowered", by: lowering.count)
     guard !lowering.used.isEmpty else { return }
-    let opset = model.opset ?? context.settings.emittedOpset(from: 0)
     model.opsets.set(context.settings.target.domain, to: 1)
     for op in TargetOperator.allCases where lowering.used.contains(op) {
       let function = op.definition(domain: context.settings.target.domain, opset: opset)
@@ -65,12 +66,14 @@ package struct LowerToFP8: Pass {
 /// One run over a graph and the bodies in it.
 private struct Lowering {
   let form: OutputForm
+  let opset: Int64
   var library: CodeLibrary
   private(set) var used: Set<TargetOperator> = []
   private(set) var count = 0
 
-  init(form: OutputForm, _ library: CodeLibrary) {
+  init(form: OutputForm, _ library: CodeLibrary, opset: Int64) {
     self.form = form
+    self.opset = opset
     self.library = library
   }
 
@@ -98,10 +101,20 @@ private struct Lowering {
     _ graph: inout Graph, _ context: inout PassContext
   ) throws(Diagnostic) {
     guard !graph.modules.isEmpty else { return }
-    var operands = FP8Operands(graph: graph, context: context, library: library)
+    var operands = FP8Operands(
+      graph: graph, context: context, library: library, opset: opset)
     var left: Set<String> = []
     for index in pending(in: graph) {
       let module = operands.graph.modules[index]
+      if module.kind == "kv_cache", context.settings.hasFP8Cache, !library.isBody {
+        switch try operands.lowerCacheInterface(moduleAt: index, form: form) {
+        case .done(let operators, let note):
+          used.formUnion(operators)
+          context.warn(note)
+          continue
+        case .left(let reason): context.warn(.cacheKept(module.path, reason))
+        }
+      }
       // The new keys and values of an attention operator are quantized already as its operands.
       if module.kind == "kv_cache", !module.reads(operandsIn: operands.graph) { continue }
       switch form {

@@ -57,8 +57,9 @@ struct ModuleScope {
   private static func called(_ node: Node) -> ModuleScope? {
     guard let end = node.name.lastRange(of: "//") else { return nil }
     let own = String(node.name[end.upperBound...])
-    let calls = node.name[..<end.lowerBound].split(separator: "/").map(String.init)
-    let path = calls + [scopes(in: own) ?? own]
+    let call = String(node.name[..<end.lowerBound])
+    let calls = call.split(separator: "/").map(String.init)
+    let path = (scopes(in: call).map { [$0] } ?? calls) + [scopes(in: own) ?? own]
     return ModuleScope(
       path: path.filter { !$0.isEmpty }.joined(separator: "."), type: nil, evidence: .function)
   }

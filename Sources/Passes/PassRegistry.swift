@@ -4,7 +4,8 @@ package import Support
 package enum PassRegistry {
   package static let passes: [any Pass.Type] = [
     InferTypes.self, Canonicalize.self, RaiseOpset.self, InlineFunctions.self,
-    ExpandFused.self, HoistWeights.self,
+    ExpandFused.self, ExpandAttention.self,
+    HoistWeights.self,
     SelectModules.self,
     InsertObservers.self,
     BindMeasurements.self, AssignScales.self, LowerToFP8.self, FoldScales.self,

@@ -19,6 +19,8 @@ package struct PassSettings {
   package var weightsVia: HighPrecision?
   package var ignoresUnmeasured = false
   package var measuresOutputs = false
+  /// Caches of keys and values enter and leave the graph as FP8 codes.
+  package var hasFP8Cache = false
   /// An infinite or NaN range counts as the largest number of the high precision type.
   package var allowsNonFinite = false
 

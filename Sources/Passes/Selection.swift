@@ -48,6 +48,13 @@ package struct Selection {
     allowedTypes.contains(type) || (allowsDefaults && defaultTypes.contains(type))
   }
 
+  /// True where modules of the type are taken whatever their path.
+  package func takes(_ type: String) -> Bool {
+    let isDefault = allowsDefaults || (allowedNames.isEmpty && allowedTypes.isEmpty)
+    return !blockedTypes.contains(type)
+      && ((isDefault && defaultTypes.contains(type)) || allowedTypes.contains(type))
+  }
+
   /// True where the allowlist asks for this very module by its path.
   package func names(_ path: String) -> Bool { allowedNames.contains { $0.matches(path) } }
 }

@@ -101,6 +101,11 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Accept weights and ranges that are NaN or infinite.")
   var allowNonfinite = false
 
+  @Flag(
+    name: .customLong("fp8-kv-cache"),
+    help: "Let caches of keys and values enter and leave the graph as FP8 codes.")
+  var fp8Cache = false
+
   @Flag(help: "Do not wait for the disk.")
   var noSync = false
 
@@ -143,6 +148,7 @@ struct SharedOptions: ParsableArguments {
     options.arithmetic = scaleArithmetic?.value
     options.weightsViaHP = weightsViaHp
     options.allowsNonFinite = allowNonfinite
+    options.hasFP8Cache = fp8Cache
     options.syncs = !noSync
     options.onnxruntime = onnxruntime
     return options

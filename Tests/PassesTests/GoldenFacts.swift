@@ -18,6 +18,7 @@ import Targets
 ///     // ALLOW-NAME: ^fc$                the same for ALLOW-TYPE, BLOCK-NAME and BLOCK-TYPE
 ///     // MEASURE: outputs                outputs are measured too
 ///     // UNMEASURED: ignored             modules without a measurement are left
+///     // CACHE: fp8                      caches enter and leave the graph as codes
 ///     // NONFINITE: allowed              an infinite range counts as the largest number
 ///
 /// Names are separated by spaces. Any other comment is for people.
@@ -47,6 +48,7 @@ struct GoldenFacts {
     settings.measuresOutputs = word("MEASURE") == "outputs"
     settings.ignoresUnmeasured = word("UNMEASURED") == "ignored"
     settings.allowsNonFinite = word("NONFINITE") == "allowed"
+    settings.hasFP8Cache = word("CACHE") == "fp8"
     settings.selection.allowedTypes = words("ALLOW-TYPE")
     settings.selection.blockedTypes = words("BLOCK-TYPE")
     settings.selection.allowedNames = try words("ALLOW-NAME").map { try PathPattern($0) }
@@ -70,7 +72,7 @@ struct GoldenFacts {
       let (value, axis, numbers) = try weight(words, key)
       settings.searchedScales[WeightChannels(value, axis: axis)] =
         axis.map { .perChannel(numbers, axis: $0) } ?? .perTensor(numbers[0])
-    case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "FORMAT", "HP", "MEASURE",
+    case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "CACHE", "FORMAT", "HP", "MEASURE",
       "METHOD", "NONFINITE", "TARGET", "UNMEASURED", "VIA":
       return
     default: throw GoldenFault.line(key, words)
