@@ -12,7 +12,7 @@ extension Compiler {
     var context = PassContext(try settings(configuration))
     var (model, _) = try load(options.model)
     try run(
-      try Pipeline(parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: Compiler.finding), on: &model, in: &context)
     let modules = model.placedModules.map { placed -> JSON in
       let (module, graph) = (placed.module, placed.graph)
       return .object([

@@ -23,7 +23,7 @@ extension Compiler {
   package func compile() throws(Diagnostic) -> ExitStatus {
     let (configuration, file) = try options.configuration(environment: environment)
     if try printed(configuration) { return .done }
-    var measuredFrom: [String] = []
+    var measured = MeasuredJust()
     switch configuration.mode {
     case .measure:
       try measure(configuration)
@@ -32,20 +32,22 @@ extension Compiler {
     case .auto:
       let method = try settings(configuration).method
       if method.activation.value != .fixed || method.weight.value != .fixed {
-        measuredFrom = try measureIfNeeded(configuration)
+        measured = try measureIfNeeded(configuration)
       }
     }
-    return try quantize(configuration, configurationFile: file, measuredFrom: measuredFrom)
+    return try quantize(configuration, configurationFile: file, measured: measured)
   }
 
-  /// AUTO: says which of measuring and reusing it chose and why; gives the files measured from.
-  private func measureIfNeeded(_ configuration: Configuration) throws(Diagnostic) -> [String] {
+  /// AUTO: says which of measuring and reusing it chose and why.
+  private func measureIfNeeded(
+    _ configuration: Configuration
+  ) throws(Diagnostic) -> MeasuredJust {
     let files = MeasurementFiles(
       prefix: configuration.dumpStatsPath, observer: configuration.observer)
     guard !options.calibration.isEmpty else {
       guard Folder.exists(files.json) else { throw .nothingMeasured(files.json) }
       if !console.isQuiet { console.note("using the measurement '\(files.json)'") }
-      return []
+      return MeasuredJust()
     }
     let job = try MeasuringJob(self, configuration)
     let paths = job.calibration.files
@@ -53,13 +55,12 @@ extension Compiler {
       if !console.isQuiet {
         console.note("using the measurement '\(files.json)', made from the same model and batches")
       }
-      return paths
+      return MeasuredJust(files: paths)
     }
     if !console.isQuiet {
       console.note("measuring: no measurement of this model and these batches")
     }
-    try job.run()
-    return paths
+    return MeasuredJust(files: paths, said: try job.run())
   }
 
   private func isCurrent(
@@ -81,6 +82,14 @@ extension Compiler {
     let (type, bytes) = try Importer.loadTensor(path)
     return Tensor(element: type.element, shape: type.sizes ?? [], bytes: bytes)
   }
+}
+
+/// What the same command measured just before it quantizes.
+struct MeasuredJust {
+  /// The calibration files.
+  var files: [String] = []
+  /// The diagnostics that were reported and need no repetition.
+  var said: [Diagnostic] = []
 }
 
 /// One measurement: a model with observers, and the batches that go through it.
@@ -107,7 +116,7 @@ private struct MeasuringJob {
           name: graph[id].name, type: graph[id].type?.tensor, isOptional: graph[id].weight != nil)
       }, readTensor: Compiler.readTensor)
     try compiler.run(
-      try Pipeline(parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, select-modules"), on: &model, in: &context)
+      try Pipeline(parsing: Compiler.finding), on: &model, in: &context)
     compiler.explain(model, context)
     self.model = model
     self.store = store
@@ -144,14 +153,18 @@ private struct MeasuringJob {
     return try digest.finish()
   }
 
-  func run() throws(Diagnostic) {
+  /// Runs the batches and writes the files; gives what was said meanwhile.
+  @discardableResult
+  func run() throws(Diagnostic) -> [Diagnostic] {
     var context = context
     var observed = model
+    let weights = try weightRanges()
     // ONNX Runtime has no bfloat16 arithmetic on a CPU: such a model is run as its float32 twin.
     let isShort = observed.graph.values.contains { observed.graph[$0].type?.element == .bfloat16 }
     let twin = isShort ? ", convert-precision{hp=fp32,weights=at-run-time}" : ""
     try compiler.run(
-      try Pipeline(parsing: "insert-observers\(twin)"), on: &observed, in: &context)
+      try Pipeline(parsing: "erase-collectives, insert-observers\(twin)"), on: &observed,
+      in: &context)
     observed.irVersion = max(observed.irVersion, 8)
     let names = model.modules.flatMap { module in
       module.ports.map { InsertObservers.outputName(path: module.path, port: $0.name) }
@@ -166,8 +179,29 @@ private struct MeasuringJob {
           }
         }))
     if !names.isEmpty { try feed(observed, &run) }
-    try write(try measurement(from: run))
+    try write(try measurement(from: run, weights))
     compiler.report(context)
+    return context.diagnostics
+  }
+
+  /// The range of every module's weight, which must be finite unless the user accepts others.
+  private func weightRanges() throws(Diagnostic) -> [String: Float] {
+    var ranges: [String: Float] = [:]
+    for placed in model.placedModules {
+      guard let port = placed.module.port("weight"), let weight = placed.weight(of: port) else {
+        continue
+      }
+      var none: ScaleSearch?
+      let range = try store.ranges(of: weight, axis: nil, feeding: &none)
+      guard range.nonFiniteCount == 0 || compiler.options.allowsNonFinite else {
+        throw .weightNotFinite(
+          placed.graph.name(of: port), count: range.nonFiniteCount,
+          first: range.firstNonFinite ?? 0
+        ).inFile(compiler.options.model)
+      }
+      ranges[placed.module.path] = configuration.hp.round(range.tensorMaxAbs)
+    }
+    return ranges
   }
 
   private func feed(_ observed: Model, _ run: inout ObserverRun) throws(Diagnostic) {
@@ -191,7 +225,9 @@ private struct MeasuringJob {
   }
 
   /// INC's record of every module, in the order of the graph.
-  private func measurement(from run: ObserverRun) throws(Diagnostic) -> Measurement {
+  private func measurement(
+    from run: ObserverRun, _ weights: [String: Float]
+  ) throws(Diagnostic) -> Measurement {
     var maxima: [String: Float] = [:]
     for (index, name) in run.names.enumerated() where run.counts[index] > 0 {
       maxima[name] = run.maxima[index]
@@ -219,13 +255,8 @@ private struct MeasuringJob {
       var node = MeasuredNode(name: module.path)
       node.inputs = tables(.inputs)
       node.outputs = tables(.outputs)
-      if let port = module.port("weight"), let weight = placed.weight(of: port) {
-        var none: ScaleSearch?
-        let range = try store.ranges(of: weight, axis: nil, feeding: &none)
-        node.parameters = [
-          MeasuredNode.Parameter(
-            name: "weight", table: RangeTable(configuration.hp.round(range.tensorMaxAbs)))
-        ]
+      if let range = weights[module.path] {
+        node.parameters = [MeasuredNode.Parameter(name: "weight", table: RangeTable(range))]
       }
       measurement.nodes.append(node)
     }

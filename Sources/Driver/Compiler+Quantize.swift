@@ -9,8 +9,13 @@ internal import Targets
 internal import Weights
 
 extension Compiler {
+  /// The passes that find the modules: what could hide one is taken apart first.
+  private static let search =
+    "inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, "
+    + "select-modules"
+  static let finding = "infer-types, canonicalize, \(search)"
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
-  private static let front = "infer-types, canonicalize, raise-opset, inline-functions, infer-types, canonicalize, expand-fused, expand-attention, hoist-weights, select-modules"
+  private static let front = "infer-types, canonicalize, raise-opset, \(search)"
   private static let back =
     "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
     + "convert-precision"
@@ -19,12 +24,11 @@ extension Compiler {
   package func quantize() throws(Diagnostic) -> ExitStatus {
     let (configuration, file) = try options.configuration(environment: environment)
     if try printed(configuration) { return .done }
-    return try quantize(configuration, configurationFile: file, measuredFrom: [])
+    return try quantize(configuration, configurationFile: file, measured: MeasuredJust())
   }
 
-  /// `measuredFrom` names the calibration files where the measurement was made from them just now.
   func quantize(
-    _ configuration: Configuration, configurationFile: String?, measuredFrom: [String]
+    _ configuration: Configuration, configurationFile: String?, measured: MeasuredJust
   ) throws(Diagnostic) -> ExitStatus {
     guard let output = options.output else { throw .noOutput() }
     var dependencies = Dependencies(target: output)
@@ -52,7 +56,7 @@ extension Compiler {
       measurementDigest = try SHA256.hex(of: bytes)
       bind(read, to: &context, model)
       measurement = read
-      dependencies.add(measuredFrom.isEmpty ? [files.json] : measuredFrom)
+      dependencies.add(measured.files.isEmpty ? [files.json] : measured.files)
     }
     do throws(Diagnostic) {
       try gatherWeightStatistics(of: model, store, &context)
@@ -79,7 +83,7 @@ extension Compiler {
       if let path = options.depfile { try write(dependencies.text, to: path) }
     }
     for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
-    report(context)
+    report(context, except: measured.said)
     if !console.isQuiet {
       summarize(model, exporter.losses, context, output)
     }

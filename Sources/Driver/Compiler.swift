@@ -150,9 +150,10 @@ package struct Compiler {
   }
 
   /// Prints what the passes warned of and, where asked, counted.
-  func report(_ context: PassContext) {
+  func report(_ context: PassContext, except said: [Diagnostic] = []) {
+    let saysRemarks = options.explain != nil || options.isVerbose
     for diagnostic in context.diagnostics
-    where diagnostic.severity != .remark || options.explain != nil || options.isVerbose {
+    where (saysRemarks || diagnostic.severity != .remark) && !said.contains(diagnostic) {
       console.report(diagnostic.inFile(options.model))
     }
     guard options.showsStatistics else { return }

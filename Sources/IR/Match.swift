@@ -77,9 +77,7 @@ private struct Matcher {
       try matchWeight(value, rank: rank)
       try bind(capture, value, axis)
     case .scalar:
-      guard let type = graph.weight(of: value, outer: outer)?.type(), type.elementCount == 1 else {
-        throw mismatch(value, "is no constant of one element")
-      }
+      guard isNumber(value) else { throw mismatch(value, "is no number that constants make") }
     case .any: break
     case .op(let op, let operands, let requirements):
       let node = try node(op, making: value)
@@ -101,6 +99,35 @@ private struct Matcher {
       try bind(capture, value)
       try match(inner, value)
     }
+  }
+
+  /// Operators that make numbers of constants and of the sizes of tensors.
+  private static let arithmetic: Set<String> = [
+    "Sqrt", "Div", "Mul", "Pow", "Add", "Sub", "Neg", "Reciprocal", "Cast", "CastLike", "Gather",
+    "Slice", "Squeeze", "Unsqueeze", "Reshape", "Identity",
+  ]
+
+  /// True for a constant of one element, and for what is computed from constants and shapes alone.
+  private func isNumber(_ value: ValueID) -> Bool {
+    if let weight = graph.weight(of: value, outer: outer) { return weight.type().elementCount == 1 }
+    guard graph.producer(of: value) != nil else { return false }
+    var pending = [value]
+    var visited = 0
+    while let current = pending.popLast(), visited < 32 {
+      visited += 1
+      if graph.weight(of: current, outer: outer) != nil { continue }
+      guard let maker = graph.producer(of: current), graph[maker].domain.isEmpty else {
+        return false
+      }
+      let node = graph[maker]
+      if node.op == "Shape" { continue }
+      guard Matcher.arithmetic.contains(node.op) else { return false }
+      // The second operand of a cast like another tensor says nothing but a type.
+      pending += (node.op == "CastLike" ? Array(node.inputs.prefix(1)) : node.inputs).compactMap {
+        $0
+      }
+    }
+    return pending.isEmpty
   }
 
   /// A node that two operands lead to counts once.

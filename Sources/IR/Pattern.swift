@@ -23,7 +23,8 @@ package indirect enum Pattern: Sendable {
   case either([Pattern])
   /// What `inner` matches, captured.
   case named(Capture, Pattern)
-  /// A constant of one element, by which something is multiplied or divided.
+  /// A number by which something is multiplied or divided: a constant of one element, or what is computed
+  /// from constants and shapes.
   case scalar
   /// Anything at all.
   case any

@@ -56,7 +56,9 @@ package struct AssignScales: Pass {
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
-      if let searched = context.settings.searchedScales[context.settings.channels(of: port, in: graph)] {
+      if let searched = context.settings.searchedScales[
+        context.settings.channels(of: port, in: graph)]
+      {
         return searched
       }
       guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {

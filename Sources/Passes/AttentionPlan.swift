@@ -133,7 +133,8 @@ struct AttentionPlan {
       }
     }
     guard let product = inner(current) else { return false }
-    return readQuery(product, module, in: graph, inner) && readKey(product, module, in: graph, inner)
+    return readQuery(product, module, in: graph, inner)
+      && readKey(product, module, in: graph, inner)
   }
 
   private mutating func readQuery(

@@ -33,7 +33,7 @@ struct Canonicalization {
       else { continue }
       let constant = ConstantNode(
         node, operands: node.inputs.map { $0.flatMap { weight(of: $0, graph, outer) } })
-      if node.op == "Identity" {
+      if node.op == "Identity" || (node.op == "Concat" && node.inputs.count == 1) {
         removeIdentity(id, result, in: &graph, anchors)
       } else if let weight = constant.weight {
         replace(id, result, by: weight, in: &graph, anchors)

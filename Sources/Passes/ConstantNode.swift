@@ -6,8 +6,8 @@ struct ConstantNode {
   /// The constants among the operands.
   private let operands: [Weight?]
 
-  /// Bytes that `ConstantOfShape` may turn into.
-  private static let literalLimit = 64
+  /// Bytes that `ConstantOfShape` may turn into: a page.
+  private static let literalLimit = 4096
 
   init(_ node: Node, operands: [Weight?]) {
     self.node = node
@@ -98,6 +98,7 @@ struct ConstantNode {
       return nil
     }
     if to == element { return [] }
+    if to == .float32, element == .float64 { return [.cast(to)] }
     return to.isHighPrecision && element.isHighPrecision ? [.cast(to)] : nil
   }
 

@@ -82,6 +82,8 @@ private struct PrecisionConversion {
   private var sensitive: Set<NodeID> = []
   /// The values that modules name; they stay.
   private var ports: Set<ValueID> = []
+  /// The modules that a cast is a part of, by their index.
+  private var modulesOfCasts: [NodeID: [Int]] = [:]
 
   private struct CastKey: Hashable {
     let value: ValueID
@@ -101,7 +103,12 @@ private struct PrecisionConversion {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
     sensitive = SensitiveNodes(graph).nodes
-    for module in graph.modules { ports.formUnion(module.ports.compactMap(\.value)) }
+    for (index, module) in graph.modules.enumerated() {
+      ports.formUnion(module.ports.compactMap(\.value) + [module.result])
+      for id in module.nodes where graph[id].isStandard("Cast") {
+        modulesOfCasts[id, default: []].append(index)
+      }
+    }
     for id in graph.nodeIDs { convert(id) }
     restoreOutputs()
     dropUnusedWeights()
@@ -216,7 +223,8 @@ private struct PrecisionConversion {
 
   /// A cast to a high precision type becomes one to the target's.
   ///
-  /// A cast to anything else reads what there is. One that only makes a graph output, or what kept operators read, is as it should be.
+  /// A cast to anything else reads what there is. One that only makes a graph output, or what kept
+  /// operators read, is as it should be.
   private mutating func convertCast(_ id: NodeID, _ node: Node) {
     guard let output = node.outputs.first ?? nil, before[output] != nil else {
       keep(id, node)
@@ -230,6 +238,9 @@ private struct PrecisionConversion {
     {
       // Both sides have the type now, so nothing is left to cast.
       graph.replaceUses(of: output, with: input)
+      for index in modulesOfCasts[id] ?? [] {
+        graph.updateModule(at: index) { module in module.nodes.removeAll { $0 == id } }
+      }
       graph.removeNode(id)
       return
     }

@@ -17,7 +17,8 @@ extension Diagnostic {
 
   static func cacheKept(_ path: String, _ reason: String) -> Diagnostic {
     Diagnostic(
-      .warning, .done, "module '\(path)': the cache keeps its type in the graph's interface: \(reason)")
+      .warning, .done,
+      "module '\(path)': the cache keeps its type in the graph's interface: \(reason)")
   }
 
   static func doubtful(_ path: String, _ reason: String, at location: Location) -> Diagnostic {

@@ -88,7 +88,8 @@ private struct AttentionExpansion {
       "Softmax", [scores], "shares", [Attribute("axis", .int(-1))], part: "softmax")
     if plan.mask != .none {
       // A row that sees nothing gives zeros, as the operator does.
-      shares = add("Where", [add("IsNaN", [shares], "blind", element: .bool), number(0), shares], "seen")
+      let blind = add("IsNaN", [shares], "blind", element: .bool)
+      shares = add("Where", [blind, number(0), shares], "seen")
     }
     let values = repeated(withHeads(value, plan.value, "value"), share, "value")
     if plan.mergesHeads {
@@ -147,7 +148,8 @@ private struct AttentionExpansion {
       scores = add("Where", [condition, scores, number(-.infinity)], "masked")
     }
     guard plan.isCausal else { return scores }
-    let sizes = add("Shape", [scores], "causal.sizes", [Attribute("start", .int(-2))], element: .int64)
+    let sizes = add(
+      "Shape", [scores], "causal.sizes", [Attribute("start", .int(-2))], element: .int64)
     let one = Weight(stored: TensorType(.bool, sizes: [1]), source: .literal([1], encoding: .raw))
     let all = graph.addNode(
       Node(

@@ -98,7 +98,9 @@ private struct FusedExpansion {
     guard node.int("transBatchA") ?? 0 == 0, node.int("transBatchB") ?? 0 == 0 else {
       return "it transposes batches"
     }
-    guard var first = node.input(0), var second = node.input(1) else { return "an operand is missing" }
+    guard var first = node.input(0), var second = node.input(1) else {
+      return "an operand is missing"
+    }
     if node.int("transA") ?? 0 != 0 {
       guard let turned = transposed(first) else { return "the rank of its operand is not known" }
       first = turned
@@ -185,7 +187,8 @@ private struct FusedExpansion {
     guard let sizes = graph[weight].weight?.type().sizes, sizes.count == 2 else {
       return "its weight is no constant matrix"
     }
-    guard node.inputs.dropFirst(4).prefix(1).allSatisfy({ $0 == nil }), node.inputs.count <= 6 else {
+    guard node.inputs.dropFirst(4).prefix(1).allSatisfy({ $0 == nil }), node.inputs.count <= 6
+    else {
       return "it has past keys and values"
     }
     let rank = node.input(3).map { graph[$0].type?.tensor?.shape?.count ?? 0 }

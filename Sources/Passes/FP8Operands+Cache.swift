@@ -162,13 +162,12 @@ extension FP8Operands {
         .perTensor(update.scale), to: update.element, before: node)
       : fakeQuantizedActivation(
         update.new, element: update.element, scale: update.scale, before: node)
-    graph.update(node) { operator_ in
-      operator_.inputs = operator_.inputs.map {
+    graph.update(node) {
+      $0.inputs = $0.inputs.map {
         $0 == update.past ? decoded : $0 == update.new ? quantized : $0
       }
     }
     let name = graph[update.present].name
-    // The operator moves in front of a node that stands in for it, so that the codes come behind.
     let codes = codesBehind(update, form)
     graph.setOutputs(graph.outputs.map { $0 == update.present ? codes : $0 })
     graph.rename(update.present, to: graph.freshName("\(name).exact"))

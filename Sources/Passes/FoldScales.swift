@@ -277,7 +277,9 @@ private struct ScaleFold {
     remark(graph.producer(of: new), reason)
     var pending = [old]
     while let value = pending.popLast() {
-      guard graph.useCount(of: value) == 0, !isNamed(value) || yieldName(of: value) else { continue }
+      guard graph.useCount(of: value) == 0, !isNamed(value) || yieldName(of: value) else {
+        continue
+      }
       guard let producer = graph.producer(of: value) else {
         if graph[value].weight != nil, !graph.inputs.contains(value) { graph.removeValue(value) }
         continue

@@ -185,6 +185,10 @@ extension QuantizedModule {
     if kind == "softmax" {
       return nodes.count == 1 && nodes.allSatisfy { graph[$0].isStandard("Softmax") }
     }
+    // What the target updates itself reads the new keys as they are.
+    if nodes.contains(where: { graph[$0].op == TargetOperator.fp8KVUpdate.rawValue }) {
+      return false
+    }
     return quantizedPorts.allSatisfy { port in
       nodes.contains { graph[$0].inputs.contains(port.value) }
     }

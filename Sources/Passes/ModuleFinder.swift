@@ -83,7 +83,7 @@ struct ModuleFinder {
     if selection.allowedTypes.contains(type) { return true }
     guard surroundings.roles[id]?.part == "matmul_av" else { return false }
     let identity = identity(of: id, spelling, match: nil)
-    return identity.hasClass || selection.names(identity.path)
+    return identity.hasClass || identity.isNamedLikeIt || selection.names(identity.path)
   }
 
   private struct Candidate {
@@ -127,7 +127,9 @@ struct ModuleFinder {
       return context.settings.selection.allowedTypes.contains(identity.type)
         ? nil : "type '\(identity.type)' is taken only where the allowlist names it"
     case .evidence(let reason):
-      let isKnown = role?.part != nil || identity.hasClass || identity.isNamedLikeIt
+      // A softmax is one of attention by what reads it, whatever it is called.
+      let isSaid = spelling.kind != "softmax" && (identity.hasClass || identity.isNamedLikeIt)
+      let isKnown = role?.part != nil || isSaid
       return isKnown || context.settings.selection.names(identity.path) ? nil : reason
     }
   }
@@ -340,7 +342,8 @@ struct ModuleFinder {
       identity.evidence = node.name.isEmpty ? .index : .nodeName
     }
     let name = identity.path.split(separator: ".").last.map(String.init) ?? ""
-    identity.isNamedLikeIt = ModuleNames.isName(name, of: spelling.kind)
+    let isScope = identity.evidence != .nodeName && identity.evidence != .index
+    identity.isNamedLikeIt = isScope && ModuleNames.isName(name, of: spelling.kind)
     if let type = scope?.type, accepts(type), let canonical = modules.canonicalType(type) {
       identity.type = canonical
       identity.kind = modules.kind(of: type) ?? identity.kind

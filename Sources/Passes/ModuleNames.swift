@@ -8,7 +8,7 @@ enum ModuleNames {
         || name.hasPrefix("matmul_") || isBlockProduct(name)
     case "softmax": name.contains("softmax")
     case "kv_cache": name.hasSuffix("_cache") || name == "cache"
-    case "fused_sdpa": name.contains("sdpa") || name.contains("scaled_dot_product_attention")
+    case "fused_sdpa": name == fused
     default: false
     }
   }
@@ -20,8 +20,11 @@ enum ModuleNames {
 
   /// The part of an attention that every module of the kind is.
   static func part(of kind: String) -> String? {
-    kind == "fused_sdpa" ? "fused_scaled_dot_product_attention" : nil
+    kind == "fused_sdpa" ? fused : nil
   }
+
+  /// What optimum-habana calls the module that wraps the fused kernel.
+  private static let fused = "fused_scaled_dot_product_attention"
 
   /// The products that map between batches and blocks of a paged cache.
   private static func isBlockProduct(_ name: String) -> Bool {

@@ -7,7 +7,7 @@ package enum PassRegistry {
     ExpandFused.self, ExpandAttention.self,
     HoistWeights.self,
     SelectModules.self,
-    InsertObservers.self,
+    EraseCollectives.self, InsertObservers.self,
     BindMeasurements.self, AssignScales.self, LowerToFP8.self, FoldScales.self,
     ClampQuantizers.self,
     ConvertPrecision.self,

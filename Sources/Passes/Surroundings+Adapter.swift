@@ -50,7 +50,7 @@ extension Surroundings {
     for _ in 0..<8 {
       guard let maker = graph.producer(of: current) else { return nil }
       let node = graph[maker]
-      guard node.domain.isEmpty, graph.useCount(of: current) == 1 else { return nil }
+      guard node.domain.isEmpty, isReadOnce(current) else { return nil }
       if let factor = constantFactor(of: node) {
         return layer(node, maker, factor: factor, scale: scale)
       }
@@ -71,6 +71,17 @@ extension Surroundings {
       }
     }
     return nil
+  }
+
+  /// True where one operator reads the elements; others may read the type or the shape.
+  private func isReadOnce(_ value: ValueID) -> Bool {
+    guard !graph.isOutput(value) else { return false }
+    let readers = graph.users(of: value).filter { id in
+      let node = graph[id]
+      let asksType = node.isStandard("CastLike") && node.input(0) != value
+      return !asksType && !node.isStandard("Shape")
+    }
+    return readers.count == 1
   }
 
   private func layer(_ node: Node, _ id: NodeID, factor: Int, scale: Float) -> Layer? {

@@ -58,9 +58,10 @@ private struct FunctionBody {
     return ["axis", "saturate_at", "to"]
   }
 
-  /// Attention over codes [batch, heads, rows, depth]: the scores times `scale`, bent at `softcap`
-  /// where that is above zero, plus `mask`; the softmax quantized, multiplied with the values, and
-  /// quantized. Rows that see nothing give zeros. Groups of query heads share a head of k and v.
+  /// Attention over codes [batch, heads, rows, depth] with a quantized softmax and output.
+  ///
+  /// The scores are multiplied by `scale`, bent at `softcap` where that is above zero, and `mask` is
+  /// added. Rows that see nothing give zeros. Groups of query heads share a head of k and v.
   mutating func fp8Attention() -> [String] {
     let q = graph.addInput("q", nil)
     let k = graph.addInput("k", nil)
@@ -79,7 +80,8 @@ private struct FunctionBody {
     let scale = number("scale")
     let scores = add("Mul", [product, scale], "scores")
     let cap = number("softcap")
-    let bent = add("Mul", [add("Tanh", [add("Div", [scores, cap], "relative")], "bent_tanh"), cap], "bent")
+    let relative = add("Tanh", [add("Div", [scores, cap], "relative")], "bent_relative")
+    let bent = add("Mul", [relative, cap], "bent")
     let isCapped = add("Greater", [cap, literal(0)], "is_capped")
     let capped = add("Where", [isCapped, bent, scores], "capped")
     let masked = add("Add", [capped, toFloat(mask)], "masked")

@@ -108,6 +108,9 @@ extension WeightStore {
       if case .cast(let element, let saturates) = step { return (element, saturates) }
       return nil
     }
+    if weight.stored.element == .float64, casts.first?.element == .float32 {
+      return try forEachNarrowedBlock(of: weight, body)
+    }
     guard let stored = HighPrecision(weight.stored.element) else {
       guard casts.isEmpty, weight.quantization == nil else {
         throw .castOf(weight.stored.element.spelling)
@@ -145,6 +148,30 @@ extension WeightStore {
       try body(bytes.span, first, last)
     }
     return clamped
+  }
+
+  /// The same for numbers of 64 bits, rounded to float32 first.
+  private func forEachNarrowedBlock(
+    of weight: Weight,
+    _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) -> Int {
+    let last = weight.recipe.reversed().compactMap { step -> ElementType? in
+      if case .cast(let element, _) = step { return element }
+      return nil
+    }.first
+    guard let type = HighPrecision(last) else { throw .castOf(weight.stored.element.spelling) }
+    try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+      let values = stride(from: 0, to: block.count - block.count % 8, by: 8).map { start in
+        var bits: UInt64 = 0
+        for byte in 0..<8 { bits |= UInt64(block[start + byte]) << UInt64(8 * byte) }
+        return Float(Double(bitPattern: bits))
+      }
+      var bytes = [UInt8](repeating: 0, count: values.count * type.byteCount)
+      var narrowed = bytes.mutableSpan
+      _ = type.narrow(values.span, clamp: false, into: &narrowed)
+      try body(bytes.span, first, type)
+    }
+    return 0
   }
 }
 

@@ -59,7 +59,8 @@ struct SharedOptions: ParsableArguments {
   @Option(help: "Print the graph before this pass, or before all (repeatable).")
   var printIrBefore: [String] = []
 
-  @Option(help: "Say why nodes were or were not taken: all, or those of a kind, type, path or name.")
+  @Option(
+    help: "Say why nodes were or were not taken: all, or those of a kind, type, path or name.")
   var explain: String?
 
   @Option(help: "Where a dependency file for Make and Ninja goes.")
