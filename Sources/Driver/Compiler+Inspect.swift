@@ -6,7 +6,7 @@ internal import Targets
 internal import Weights
 
 extension Compiler {
-  /// `fp8c inspect`: every module found and every node left, as JSON on standard output.
+  /// `fp8c inspect`: every module found and every node left, as JSON or as a table on standard output.
   package func inspect() throws(Diagnostic) -> ExitStatus {
     let (configuration, _) = try options.configuration(environment: environment)
     var context = PassContext(try settings(configuration))
@@ -52,8 +52,44 @@ extension Compiler {
     ])
     explain(model, context)
     report(context)
-    try console.result(result.text(indent: 2) + "\n")
+    try console.result(
+      options.printsTable ? table(model, context.left) : result.text(indent: 2) + "\n")
     return .done
+  }
+
+  /// A line for each module and each node left, in columns.
+  private func table(_ model: Model, _ left: [LeftNode]) -> String {
+    var rows = [["PATH", "KIND", "TYPE", "EVIDENCE", "WEIGHT", "NODES"]]
+    for placed in model.placedModules {
+      let module = placed.module
+      let weight = module.port("weight").map { port in
+        let type = placed.weight(of: port)?.type()
+        let sizes = (type?.sizes ?? []).map(String.init).joined(separator: "x")
+        return "\(placed.graph.name(of: port)) \(type?.element.spelling ?? "")[\(sizes)]"
+      }
+      rows.append([
+        module.path, module.kind, module.type, module.evidence.rawValue, weight ?? "-",
+        module.nodes.map { placed.graph.label(of: $0) }.joined(separator: " "),
+      ])
+    }
+    var text = columns(rows)
+    guard !left.isEmpty else { return text }
+    text += "\n"
+    text += columns(
+      [["LEFT", "KIND", "TYPE", "NODE", "REASON"]]
+        + left.map { [$0.path, $0.kind, $0.type, $0.node, $0.reason] })
+    return text
+  }
+
+  private func columns(_ rows: [[String]]) -> String {
+    let count = rows.first?.count ?? 0
+    let widths = (0..<count).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.enumerated().map { column, cell in
+        let padding = column == count - 1 ? 0 : widths[column] - cell.count
+        return cell + String(repeating: " ", count: padding)
+      }.joined(separator: "  ") + "\n"
+    }.joined()
   }
 
   /// `fp8c opt`: named passes over a model; prints the text of the result.
@@ -97,6 +133,23 @@ extension Compiler {
       return .done
     }
     try console.result(try Target.text(name))
+    return .done
+  }
+
+  /// `fp8c align-kv`: products take the ranges of the caches that they read, so that their scales agree.
+  package func alignCaches() throws(Diagnostic) -> ExitStatus {
+    guard let output = options.output else { throw .noOutput() }
+    do throws(Diagnostic) {
+      var measurement = try Measurement(path: options.model)
+      let changed = measurement.alignCaches()
+      try write(measurement.text, to: output)
+      if !console.isQuiet {
+        console.note("\(output): \(changed.count) products take the ranges of their caches")
+        for path in changed where options.isVerbose { console.note(path) }
+      }
+    } catch {
+      throw error.inFile(options.model)
+    }
     return .done
   }
 

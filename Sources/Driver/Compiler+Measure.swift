@@ -42,8 +42,7 @@ extension Compiler {
   private func measureIfNeeded(
     _ configuration: Configuration
   ) throws(Diagnostic) -> MeasuredJust {
-    let files = MeasurementFiles(
-      prefix: configuration.dumpStatsPath, observer: configuration.observer)
+    let files = configuration.files
     guard !options.calibration.isEmpty else {
       guard Folder.exists(files.json) else { throw .nothingMeasured(files.json) }
       if !console.isQuiet { console.note("using the measurement '\(files.json)'") }
@@ -264,8 +263,7 @@ private struct MeasuringJob {
   }
 
   private func write(_ measurement: Measurement) throws(Diagnostic) {
-    let files = MeasurementFiles(
-      prefix: configuration.dumpStatsPath, observer: configuration.observer)
+    let files = configuration.files
     let contents = [
       (path: files.json, bytes: Array(measurement.text.utf8)),
       (path: files.npz, bytes: measurement.archive),

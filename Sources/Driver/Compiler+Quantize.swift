@@ -44,8 +44,7 @@ extension Compiler {
     explain(model, context)
     if model.modules.isEmpty { context.warn(.noModules()) }
 
-    let files = MeasurementFiles(
-      prefix: configuration.dumpStatsPath, observer: configuration.observer)
+    let files = configuration.files
     let method = context.settings.method
     let needsRanges = method.activation.value != .fixed || method.weight.value != .fixed
     var measurement: Measurement?

@@ -1,4 +1,5 @@
 package import FP8
+package import Measurements
 internal import Passes
 package import Support
 internal import Targets
@@ -28,6 +29,10 @@ package struct Configuration: Equatable, Sendable {
   package var ignoresUnmeasured = false
   package var target = "gaudi2"
   package var dumpStatsPath = "./hqt_output/measure"
+  package var globalRank: Int?
+  package var worldSize: Int?
+  /// False where all ranks share one file.
+  package var separatesRanks = true
 
   package init() {}
 
@@ -35,11 +40,11 @@ package struct Configuration: Equatable, Sendable {
   private static let keys = [
     "mode", "fp8_config", "hp_dtype", "observer", "measure_exclude", "allowlist", "blocklist",
     "whitelist", "blacklist", "scale_method", "use_qdq", "dump_stats_path", "device_for_scales",
-    "ignore_modules_wo_measures",
+    "ignore_modules_wo_measures", "global_rank", "world_size", "seperate_measure_files",
   ]
   private static let withoutEffect = [
-    "scale_params", "scale_format", "fake_quant", "measure_on_hpu", "seperate_measure_files",
-    "recalc_scales", "method",
+    "scale_params", "scale_format", "fake_quant", "measure_on_hpu", "recalc_scales", "method",
+    "local_rank",
   ]
 
   /// Reads a configuration file.
@@ -70,6 +75,9 @@ package struct Configuration: Equatable, Sendable {
     case "use_qdq": usesQDQ = try flag(value)
     case "ignore_modules_wo_measures": ignoresUnmeasured = try flag(value)
     case "dump_stats_path": dumpStatsPath = try value.string()
+    case "global_rank": globalRank = value.isNull ? nil : try value.count()
+    case "world_size": worldSize = value.isNull ? nil : try value.count()
+    case "seperate_measure_files": separatesRanks = try flag(value)
     case "device_for_scales": if !value.isNull { target = try value.string().lowercased() }
     default:
       guard Configuration.withoutEffect.contains(key) else {
@@ -106,6 +114,15 @@ package struct Configuration: Equatable, Sendable {
     }
   }
 
+  /// The files of this run, of its rank where it is one of several.
+  package var files: MeasurementFiles {
+    let rank = globalRank.flatMap { rank in
+      worldSize.map { Rank(rank: rank, worldSize: $0) }
+    }
+    return MeasurementFiles(
+      prefix: dumpStatsPath, observer: observer, rank: separatesRanks ? rank : nil)
+  }
+
   /// The configuration in INC's keys, defaults included.
   package var json: JSON {
     func strings(_ items: [String]) -> JSON { .array(items.map { .string($0) }) }
@@ -122,11 +139,22 @@ package struct Configuration: Equatable, Sendable {
       "ignore_modules_wo_measures": .bool(ignoresUnmeasured),
       "device_for_scales": .string(target),
       "dump_stats_path": .string(dumpStatsPath),
+      "global_rank": globalRank.map { .number($0) } ?? .null,
+      "world_size": worldSize.map { .number($0) } ?? .null,
+      "seperate_measure_files": .bool(separatesRanks),
     ])
   }
 }
 
 extension JSONReader {
+  /// A whole number that is not negative.
+  fileprivate func count() throws(Diagnostic) -> Int {
+    guard let number = Int(exactly: try double()), number >= 0 else {
+      throw wrongType("a whole number that is not negative")
+    }
+    return number
+  }
+
   fileprivate func unknownKey(_ key: String, accepted: [String]) -> Diagnostic {
     .unknownConfigurationKey(key, accepted: accepted, file: file)
   }

@@ -39,6 +39,7 @@ package struct Options: Sendable {
   package var weightsViaHP = false
   package var allowsNonFinite = false
   package var hasFP8Cache = false
+  package var printsTable = false
   package var syncs = true
   package var onnxruntime: String?
 

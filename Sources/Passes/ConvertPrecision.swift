@@ -129,12 +129,23 @@ private struct PrecisionConversion {
   private func treatment(of id: NodeID) -> Treatment {
     let node = graph[id]
     if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil { return .target }
-    guard !sensitive.contains(id), node.domain.isEmpty, node.bodies.isEmpty else { return .keep }
+    guard !sensitive.contains(id), node.domain.isEmpty, node.bodies.isEmpty, !holdsOthers(node)
+    else { return .keep }
     switch node.op {
     case "Cast": return .cast
     case "QuantizeLinear": return opset >= 23 ? .quantize : .keep
     case "DequantizeLinear": return opset >= 23 && target != .float32 ? .dequantize : .keep
     default: return plan(for: node).map { .convert($0) } ?? .keep
+    }
+  }
+
+  /// True where an operand or result is a sequence, an option or a map: what is in those keeps its type.
+  private func holdsOthers(_ node: Node) -> Bool {
+    (node.inputs + node.outputs).contains { value in
+      switch value.flatMap({ graph[$0].type }) {
+      case .sequence?, .optional?, .map?, .opaque?: true
+      case .tensor?, .untyped?, .sparse?, nil: false
+      }
     }
   }
 

@@ -37,6 +37,29 @@ extension Surroundings {
     }
   }
 
+  /// A product whose depth lies in parts on several devices: the sum over them is implied (fp8-and-gaudi2.md
+  /// 4.6).
+  mutating func findImpliedReduction(at product: NodeID) {
+    let node = graph[product]
+    let sharding = Sharding(of: node)
+    guard !sharding.isEmpty, let factor = constantFactor(of: node),
+      let constant = node.input(factor), let value = node.input(1 - factor)
+    else { return }
+    func isTransposed(_ place: Int) -> Bool { node.int(place == 0 ? "transA" : "transB") ?? 0 != 0 }
+    // The depth is the last axis of a left operand and the last but one of a right one.
+    func parts(_ operand: ValueID, _ place: Int) -> Int64 {
+      let axis = (place == 0) != isTransposed(place) ? -1 : -2
+      return sharding.parts(
+        of: graph[operand].name, axis: axis, rank: graph[operand].type?.tensor?.shape?.count)
+    }
+    let shards = parts(constant, factor)
+    guard shards > 1, parts(value, 1 - factor) == shards else { return }
+    replace(
+      product,
+      Role(
+        type: "LinearAllreduce", evidence: "its depth lies on \(shards) devices, which implies a sum"))
+  }
+
   private struct PartialSum {
     let product: NodeID
     /// True where nothing stands in between.

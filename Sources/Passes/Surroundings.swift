@@ -25,6 +25,8 @@ struct Surroundings {
         findAttention(around: id)
       } else if node.isStandard("Add") {
         findAdapter(at: id)
+      } else if isProduct(node), !node.annotations.unknown.isEmpty {
+        findImpliedReduction(at: id)
       } else if collectives.contains(OperatorName(node.op, domain: node.domain)) {
         findReduction(at: id)
       }

@@ -83,16 +83,37 @@ struct Scales: ParsableCommand {
   }
 }
 
+struct AlignKV: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "align-kv",
+    abstract: "Gives products of attention the measured ranges of the caches that they read.")
+
+  @Argument(help: "A measurement file, INC's JSON.") var measurement: String
+  @Option(name: .short, help: "Where the aligned measurement goes.") var output: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Compiler(options: shared.options(model: measurement, output: output), console: console)
+        .alignCaches()
+    }
+  }
+}
+
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Lists every module found, and why other nodes were left.")
 
   @Argument(help: "The model, binary ONNX.") var model: String
+  @Flag(help: "Print columns for people instead of JSON.") var table = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
+    var options = shared.options(model: model)
+    options.printsTable = table
+    let chosen = options
     try perform(quiet: shared.quiet) { console throws(Diagnostic) in
-      try Compiler(options: shared.options(model: model), console: console).inspect()
+      try Compiler(options: chosen, console: console).inspect()
     }
   }
 }
