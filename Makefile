@@ -46,6 +46,7 @@ golden: dependencies
 
 bench: build
 	@FP8C=$(FP8C) Tests/Benchmarks/run.sh
+	@FP8C=$(FP8C) Tests/Benchmarks/selection.sh
 
 lint:
 	swift format lint -r --strict Sources Tests Package.swift
