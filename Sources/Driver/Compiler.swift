@@ -104,17 +104,23 @@ package struct Compiler {
   ) throws(Diagnostic) {
     let clock = ContinuousClock()
     var start = clock.now
+    var end: ContinuousClock.Instant?
+    var verifying = Duration.zero
     do throws(Diagnostic) {
       try pipeline.run(
         on: &model, in: &context,
         before: { step, model in
+          if let end { verifying += clock.now - end }
           show(model, step.name, options.printBefore, "before")
           start = clock.now
         },
         after: { step, model in
           if options.showsTiming { console.note("\(step.name): \(clock.now - start)") }
           show(model, step.name, options.printAfter, "after")
+          end = clock.now
         })
+      if let end { verifying += clock.now - end }
+      if options.showsTiming { console.note("verifier: \(verifying)") }
     } catch {
       let located = error.inFile(options.model)
       guard error.status == .internalError, let reproducer = context.reproducer else {

@@ -16,7 +16,9 @@ package struct Graph: Equatable, Sendable {
   private var identifiers: [String: ValueID] = [:]
   private var useTable: [[NodeID]] = []
   private var outputCounts: [ValueID: Int] = [:]
-  private var nodeTable: [Node?] = []
+  private var nodeTable: [Node] = []
+  /// False for a node that was removed, whose place in the table stays.
+  private var isAlive: [Bool] = []
   private var next: [Int32] = []
   private var previous: [Int32] = []
   private var head: Int32 = -1
@@ -30,18 +32,23 @@ package struct Graph: Equatable, Sendable {
 
   // MARK: Reading
 
-  package subscript(_ id: ValueID) -> Value { valueTable[Int(id.index)] }
+  /// Lent, not copied: a node or value has many parts, and most readers want one.
+  package subscript(_ id: ValueID) -> Value {
+    _read { yield valueTable[Int(id.index)] }
+  }
 
   package subscript(_ id: NodeID) -> Node {
-    guard let node = nodeTable[Int(id.index)] else {
-      preconditionFailure(
-        "node \(id.index) of graph '\(name)' was removed and is still referred to")
+    _read {
+      guard isAlive[Int(id.index)] else {
+        preconditionFailure(
+          "node \(id.index) of graph '\(name)' was removed and is still referred to")
+      }
+      yield nodeTable[Int(id.index)]
     }
-    return node
   }
 
   package func contains(_ id: NodeID) -> Bool {
-    id.index >= 0 && Int(id.index) < nodeTable.count && nodeTable[Int(id.index)] != nil
+    id.index >= 0 && Int(id.index) < nodeTable.count && isAlive[Int(id.index)]
   }
 
   /// True where the id names a value of this graph that was not removed.
@@ -150,7 +157,7 @@ package struct Graph: Equatable, Sendable {
     identifiers[name] = id
     valueTable[Int(id.index)].name = name
     for user in useTable[Int(id.index)] {
-      nodeTable[Int(user.index)]?.mapBodies { $0.renameCapture(old, to: name) }
+      nodeTable[Int(user.index)].mapBodies { $0.renameCapture(old, to: name) }
     }
     revision += 1
   }
@@ -260,6 +267,7 @@ package struct Graph: Equatable, Sendable {
 
   private mutating func insert(_ node: Node, as id: NodeID, before: NodeID?) {
     nodeTable.append(node)
+    isAlive.append(true)
     next.append(-1)
     previous.append(-1)
     link(id, before: before)
@@ -326,7 +334,7 @@ package struct Graph: Equatable, Sendable {
     }
     removeUses(of: id)
     unlink(id)
-    nodeTable[Int(id.index)] = nil
+    clear(id)
     nodeCount -= 1
     revision += 1
   }
@@ -368,10 +376,16 @@ package struct Graph: Equatable, Sendable {
     }
     removeUses(of: id)
     unlink(id)
-    nodeTable[Int(id.index)] = nil
+    clear(id)
     nodeCount -= 1
     valueTable[Int(value.index)].isDescribed = false
     setWeight(value, to: weight)
+  }
+
+  /// Leaves a removed node's place empty.
+  private mutating func clear(_ id: NodeID) {
+    nodeTable[Int(id.index)] = Node(op: "", inputs: [], outputs: [])
+    isAlive[Int(id.index)] = false
   }
 
   private mutating func addUses(of id: NodeID) {

@@ -71,7 +71,7 @@ package struct Pipeline: Sendable {
 
   /// Runs the passes; the verifier follows each.
   ///
-  /// `before` and `after` are called around every pass. Where a pass fails, `context.reproducer`
+  /// `before` and `after` are called around every pass, in front of the verifier. Where a pass fails, `context.reproducer`
   /// tells the pass and the model it was given.
   package func run(
     on model: inout Model, in context: inout PassContext,
@@ -82,8 +82,8 @@ package struct Pipeline: Sendable {
       context.pass = step.name
       before(step, model)
       try step.pass.run(on: &model, in: &context)
-      try Verifier(status: .internalError).verify(model)
       after(step, model)
+      try Verifier(status: .internalError).verify(model)
     }
     context.reproducer = nil
     context.pass = ""

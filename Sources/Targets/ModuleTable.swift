@@ -7,14 +7,16 @@ package struct ModuleTable: Equatable, Sendable {
   /// Classes that INC does not list and that compute what one of its classes does: transformers'
   /// `Conv1D`, whose weight is a linear layer's transposed, and PyTorch's linear layer in attention.
   private let aliases: [String: String]
+  /// Where a kind stands in `kinds`, and a class in `types`.
+  private let kindPlaces: [String: Int]
+  private let typePlaces: [String: Int]
 
   /// The kind of an INC class, which may be written with its package as in `torch.nn.Linear`.
   package func kind(of type: String) -> String? { self.type(type)?.kind }
 
   package func type(_ name: String) -> ModuleType? {
-    let bare = name.split(separator: ".").last.map(String.init) ?? name
-    let canonical = aliases[bare] ?? bare
-    return types.first { $0.name == canonical }
+    let bare = name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } ?? name
+    return typePlaces[aliases[bare] ?? bare].map { types[$0] }
   }
 
   /// INC's class for a class of a model; `nil` where modules of the class stay as they are.
@@ -26,7 +28,7 @@ package struct ModuleTable: Equatable, Sendable {
     return found
   }
 
-  package func kind(named name: String) -> ModuleKind? { kinds.first { $0.name == name } }
+  package func kind(named name: String) -> ModuleKind? { kindPlaces[name].map { kinds[$0] } }
 
   /// INC's class for a module of which only the kind is known.
   package func defaultType(of kind: String) -> String {
@@ -75,5 +77,7 @@ package struct ModuleTable: Equatable, Sendable {
     self.kinds = kinds
     self.types = types
     self.aliases = aliases
+    kindPlaces = Dictionary(zip(kinds.map(\.name), kinds.indices)) { first, _ in first }
+    typePlaces = Dictionary(zip(types.map(\.name), types.indices)) { first, _ in first }
   }
 }

@@ -10,7 +10,8 @@ struct FP8C: ParsableCommand {
     abstract: "Compiles an ONNX model into an FP8 model for Intel Gaudi2.",
     version: Compiler.version,
     subcommands: [
-      Compile.self, Measure.self, Quantize.self, Scales.self, AlignKV.self, Inspect.self, Opt.self, Print.self,
+      Compile.self, Measure.self, Quantize.self, Scales.self, AlignKV.self, Inspect.self, Opt.self,
+      Print.self,
       Verify.self, Targets.self,
     ])
 

@@ -341,7 +341,10 @@ struct ModuleFinder {
       identity.path = node.name.isEmpty ? "\(node.op)_\(places[id].ordinal)" : node.name
       identity.evidence = node.name.isEmpty ? .index : .nodeName
     }
-    let name = identity.path.split(separator: ".").last.map(String.init) ?? ""
+    let name =
+      identity.path.lastIndex(of: ".").map {
+        String(identity.path[identity.path.index(after: $0)...])
+      } ?? identity.path
     let isScope = identity.evidence != .nodeName && identity.evidence != .index
     identity.isNamedLikeIt = isScope && ModuleNames.isName(name, of: spelling.kind)
     if let type = scope?.type, accepts(type), let canonical = modules.canonicalType(type) {

@@ -28,6 +28,6 @@ enum ModuleNames {
 
   /// The products that map between batches and blocks of a paged cache.
   private static func isBlockProduct(_ name: String) -> Bool {
-    name.contains("batch2block") || name.contains("block2batch")
+    name.hasPrefix("batch2block") || name.hasPrefix("block2batch")
   }
 }

@@ -55,7 +55,7 @@ struct ModuleScope {
 
   /// The path of a node that a call stood for: the call's name, then what the function says.
   private static func called(_ node: Node) -> ModuleScope? {
-    guard let end = node.name.lastRange(of: "//") else { return nil }
+    guard let end = node.name.lastDoubleStroke else { return nil }
     let own = String(node.name[end.upperBound...])
     let call = String(node.name[..<end.lowerBound])
     let calls = call.split(separator: "/").map(String.init)
@@ -75,7 +75,7 @@ struct ModuleScope {
     var segments: [Substring] = []
     for segment in name.split(separator: "/").dropLast() {
       // A segment that begins with the previous one plus a dot replaces it.
-      if let previous = segments.last, segment.hasPrefix("\(previous).") { segments.removeLast() }
+      if let previous = segments.last, segment.continues(previous) { segments.removeLast() }
       segments.append(segment)
     }
     return segments.joined(separator: ".")
@@ -111,15 +111,27 @@ struct ModuleScope {
 }
 
 extension String {
-  /// Where a text stands last in this one.
-  fileprivate func lastRange(of text: String) -> Range<String.Index>? {
-    var end = endIndex
-    while end > startIndex {
-      if self[..<end].hasSuffix(text) {
-        return index(end, offsetBy: -text.count)..<end
+  /// Where two strokes stand last in a name; names are long, and most have none.
+  fileprivate var lastDoubleStroke: Range<String.Index>? {
+    let bytes = utf8
+    var end = bytes.endIndex
+    while end > bytes.startIndex {
+      let start = bytes.index(before: end)
+      guard start > bytes.startIndex else { return nil }
+      let before = bytes.index(before: start)
+      if bytes[start] == UInt8(ascii: "/"), bytes[before] == UInt8(ascii: "/") {
+        return before..<end
       }
-      end = index(before: end)
+      end = start
     }
     return nil
+  }
+}
+
+extension Substring {
+  /// True where a segment goes on from another behind a dot.
+  fileprivate func continues(_ other: Substring) -> Bool {
+    utf8.count > other.utf8.count && utf8.starts(with: other.utf8)
+      && utf8.dropFirst(other.utf8.count).first == UInt8(ascii: ".")
   }
 }

@@ -60,6 +60,7 @@ extension SelectModules {
   /// A selector that matches nothing is a warning that names what comes nearest.
   private func warnOfIdleSelectors(_ model: Model, _ context: inout PassContext) {
     let selection = context.settings.selection
+    guard !selection.isEmpty else { return }
     let paths = model.modules.map(\.path) + context.left.map(\.path)
     let types = model.modules.map(\.type) + context.left.map(\.type)
     for pattern in selection.allowedNames + selection.blockedNames

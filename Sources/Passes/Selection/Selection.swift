@@ -48,6 +48,11 @@ package struct Selection {
     allowedTypes.contains(type) || (allowsDefaults && defaultTypes.contains(type))
   }
 
+  /// True where the user names nothing.
+  package var isEmpty: Bool {
+    allowedNames.isEmpty && allowedTypes.isEmpty && blockedNames.isEmpty && blockedTypes.isEmpty
+  }
+
   /// True where modules of the type are taken whatever their path.
   package func takes(_ type: String) -> Bool {
     let isDefault = allowsDefaults || (allowedNames.isEmpty && allowedTypes.isEmpty)

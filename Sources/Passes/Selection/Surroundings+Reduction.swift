@@ -57,7 +57,8 @@ extension Surroundings {
     replace(
       product,
       Role(
-        type: "LinearAllreduce", evidence: "its depth lies on \(shards) devices, which implies a sum"))
+        type: "LinearAllreduce",
+        evidence: "its depth lies on \(shards) devices, which implies a sum"))
   }
 
   private struct PartialSum {
