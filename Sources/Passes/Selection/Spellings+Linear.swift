@@ -18,6 +18,8 @@ extension Spellings {
   static let linear = Spellings(of: "linear") {
     gemms(addend) { Pattern.gemm(input, $1 == 0 ? columns : rows, $2, transA: $0, transB: $1) }
     gemms(addend) { Pattern.gemm($0 == 0 ? rows : columns, input, $2, transA: $0, transB: $1) }
+    Pattern.add(.gemm(input, columns), bias)
+    Pattern.add(.gemm(input, rows, transB: 1), bias)
     Pattern.add(.matMul(input, columns), bias)
     Pattern.matMul(input, columns)
     Pattern.matMul(rows, input)
