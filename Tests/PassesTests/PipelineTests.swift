@@ -52,7 +52,10 @@ import Testing
     }
     #expect(error?.status == .internalError)
     #expect(context.reproducer?.text == "// RUN: lose-import\n" + text)
-    #expect(events == ["before canonicalize", "after canonicalize", "before lose-import", "after lose-import"])
+    #expect(
+      events == [
+        "before canonicalize", "after canonicalize", "before lose-import", "after lose-import",
+      ])
     #expect(
       context.statistics.map { [$0.pass, $0.name, "\($0.count)"] } == [
         ["lose-import", "lost", "3"]
