@@ -159,7 +159,7 @@ extension Compiler {
     let (configuration, _) = try options.configuration(environment: environment)
     let settings = try settings(configuration)
     let recorder = try ScaleRecorder(
-      method: settings.method, limits: settings.limits, arithmetic: settings.arithmetic,
+      plan: settings.plan, limits: settings.limits, arithmetic: settings.arithmetic,
       precision: settings.hp, allowsNonFinite: options.allowsNonFinite)
     do throws(Diagnostic) {
       let measurement = try Measurement(path: options.model)

@@ -30,8 +30,7 @@ extension Compiler {
       return .done
     case .quantize: break
     case .auto:
-      let method = try settings(configuration).method
-      if method.activation.value != .fixed || method.weight.value != .fixed {
+      if try settings(configuration).plan.needsRanges {
         measured = try measureIfNeeded(configuration)
       }
     }

@@ -45,8 +45,7 @@ extension Compiler {
     if model.modules.isEmpty { context.warn(.noModules()) }
 
     let files = configuration.files
-    let method = context.settings.method
-    let needsRanges = method.activation.value != .fixed || method.weight.value != .fixed
+    let needsRanges = context.settings.plan.needsRanges
     var measurement: Measurement?
     var measurementDigest: String?
     if needsRanges, !model.modules.isEmpty {
@@ -71,7 +70,7 @@ extension Compiler {
         toolVersion: Compiler.version, modelDigest: structure,
         configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
         measurementDigest: measurementDigest, target: context.settings.target.name,
-        method: method.name, form: context.settings.form.rawValue)
+        method: context.settings.plan.standard.name, form: context.settings.form.rawValue)
       let table = ScaleTable(
         header, model: model, losses: exporter.losses, limits: context.settings.limits)
       try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
@@ -122,13 +121,16 @@ extension Compiler {
   private func gatherWeightStatistics(
     of model: Model, _ store: WeightStore, _ context: inout PassContext
   ) throws(Diagnostic) {
-    let choice = context.settings.method.weight
-    let rule = try context.settings.rule(choice)
     for placed in model.placedModules {
+      let method = context.settings.method(of: placed.module)
+      let choice = method.weight
+      let rule = try context.settings.rule(choice)
       for port in placed.module.ports where port.role == .weight {
-        let channels = context.settings.channels(of: port, in: placed.graph)
+        let channels = context.settings.channels(of: port, in: placed.graph, method)
+        let key = WeightSearch(channels, choice)
+        let isSearched = choice.value != .search || context.settings.searchedScales[key] != nil
         guard let weight = placed.weight(of: port),
-          context.settings.weightRanges[channels] == nil
+          context.settings.weightRanges[channels] == nil || !isSearched
         else { continue }
         let name = placed.graph.name(of: port)
         let axis = channels.axis
@@ -150,9 +152,9 @@ extension Compiler {
         }
         context.settings.weightRanges[channels] = ranges.maxAbs
         if let found = search?.best(comparingIn: context.settings.hp) {
-          context.settings.searchedScales[channels] = .perTensor(found)
+          context.settings.searchedScales[key] = .perTensor(found)
         } else if choice.value == .search, let axis {
-          context.settings.searchedScales[channels] = .perChannel(
+          context.settings.searchedScales[key] = .perChannel(
             try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
         }
       }
@@ -242,15 +244,18 @@ extension Compiler {
     to files: MeasurementFiles
   ) throws(Diagnostic) {
     var kinds: [String: RecordKind] = [:]
+    var types: [String: String] = [:]
     var weights: [String: RecordedScale] = [:]
     for placed in model.placedModules {
       let module = placed.module
       kinds[module.path] = recordKind(of: module)
+      types[module.path] = module.type
       guard let port = module.port("weight"), let scale = port.scale else { continue }
       switch scale {
       case .perTensor(let value):
         weights[module.path] =
-          context.settings.method.weight.value == .search ? .list([value]) : .scalar(value)
+          context.settings.method(of: module).weight.value == .search
+          ? .list([value]) : .scalar(value)
       case .perChannel(let values, _):
         let count = placed.graph.type(of: port)?.elementCount ?? 0
         weights[module.path] = .channels(values, inputs: count / max(values.count, 1))
@@ -259,11 +264,11 @@ extension Compiler {
     var taken = measurement
     taken.nodes = measurement.nodes.filter { kinds[$0.name] != nil }
     let recorder = try ScaleRecorder(
-      method: context.settings.method, limits: context.settings.limits,
+      plan: context.settings.plan, limits: context.settings.limits,
       arithmetic: context.settings.arithmetic, precision: context.settings.hp,
       allowsNonFinite: options.allowsNonFinite)
-    let scales = try recorder.scales(of: taken, kinds: kinds, weights: weights)
-    let method = context.settings.method.name
+    let scales = try recorder.scales(of: taken, kinds: kinds, types: types, weights: weights)
+    let method = context.settings.plan.standard.name
     try write(scales.file.text, to: files.scales(method: method))
     var archive = try OutputFile(path: files.scalesNPZ(method: method), createFolders: true)
     try archive.write(scales.file.archive)

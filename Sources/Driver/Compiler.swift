@@ -50,7 +50,11 @@ package struct Compiler {
     if methods.isDynamic(configuration.scaleMethod) {
       throw .dynamicMethod(configuration.scaleMethod)
     }
-    settings.method = try methods.method(configuration.scaleMethod)
+    if let plan = configuration.methodPlan {
+      settings.plan = plan
+    } else {
+      settings.plan = MethodPlan(try methods.method(configuration.scaleMethod))
+    }
     settings.form = configuration.usesQDQ ? .qdq : .target
     settings.weightsVia = options.weightsViaHP ? configuration.hp : nil
     settings.ignoresUnmeasured = configuration.ignoresUnmeasured

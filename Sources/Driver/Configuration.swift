@@ -2,7 +2,7 @@ package import FP8
 package import Measurements
 internal import Passes
 package import Support
-internal import Targets
+package import Targets
 
 /// What INC's configuration says, with the defaults of the mission's table.
 ///
@@ -25,6 +25,9 @@ package struct Configuration: Equatable, Sendable {
   package var blockedNames: [String] = []
   package var blockedTypes: [String] = []
   package var scaleMethod = "maxabs_hw"
+  /// INC's object form of `scale_method`, and the methods that it gives to modules.
+  private var methodObject: JSON?
+  package private(set) var methodPlan: MethodPlan?
   package var usesQDQ = false
   package var ignoresUnmeasured = false
   package var target = "gaudi2"
@@ -71,7 +74,13 @@ package struct Configuration: Equatable, Sendable {
       try list(value, names: &allowedNames, types: &allowedTypes)
     case "blocklist", "blacklist":
       try list(value, names: &blockedNames, types: &blockedTypes)
-    case "scale_method": scaleMethod = try value.string()
+    case "scale_method":
+      guard case .object = value.value else {
+        scaleMethod = try value.string()
+        return
+      }
+      let plan = try MethodPlan(value, try MethodTable.embedded())
+      (scaleMethod, methodObject, methodPlan) = (plan.standard.name, value.value, plan)
     case "use_qdq": usesQDQ = try flag(value)
     case "ignore_modules_wo_measures": ignoresUnmeasured = try flag(value)
     case "dump_stats_path": dumpStatsPath = try value.string()
@@ -114,6 +123,11 @@ package struct Configuration: Equatable, Sendable {
     }
   }
 
+  /// One method for every module, in the place of what a file says.
+  package mutating func setMethod(_ name: String) {
+    (scaleMethod, methodObject, methodPlan) = (name, nil, nil)
+  }
+
   /// The files of this run, of its rank where it is one of several.
   package var files: MeasurementFiles {
     let rank = globalRank.flatMap { rank in
@@ -134,7 +148,7 @@ package struct Configuration: Equatable, Sendable {
       "measure_exclude": .string(measuresOutputs ? "NONE" : "OUTPUT"),
       "allowlist": .object(["names": strings(allowedNames), "types": strings(allowedTypes)]),
       "blocklist": .object(["names": strings(blockedNames), "types": strings(blockedTypes)]),
-      "scale_method": .string(scaleMethod),
+      "scale_method": methodObject ?? .string(scaleMethod),
       "use_qdq": .bool(usesQDQ),
       "ignore_modules_wo_measures": .bool(ignoresUnmeasured),
       "device_for_scales": .string(target),

@@ -70,7 +70,7 @@ package struct Options: Sendable {
     if let mode { configuration.mode = mode }
     if let format { configuration.format = format }
     if let hp { configuration.hp = hp }
-    if let scaleMethod { configuration.scaleMethod = scaleMethod }
+    if let scaleMethod { configuration.setMethod(scaleMethod) }
     if let measuresOutputs { configuration.measuresOutputs = measuresOutputs }
     if !allowedNames.isEmpty || !allowedTypes.isEmpty {
       configuration.allowedNames = allowedNames

@@ -1,7 +1,7 @@
 /// How the scales of one side of a scale method, weights or activations, are chosen.
 ///
 /// A row of a method table; the thirteen that INC names are listed in inc-fp8.md section 4.1.
-package struct ScaleChoice: Equatable, Sendable {
+package struct ScaleChoice: Hashable, Sendable {
   package enum Granularity: String, CaseIterable, Sendable {
     case perTensor = "per-tensor"
     case perChannel = "per-channel"

@@ -1,5 +1,5 @@
 /// A named pair of choices; code sees the choices, never the name.
-package struct ScaleMethod: Equatable, Sendable {
+package struct ScaleMethod: Hashable, Sendable {
   package var name: String
   package var weight: ScaleChoice
   package var activation: ScaleChoice

@@ -9,7 +9,8 @@ package struct PassSettings {
   package var modules: ModuleTable
   package var operators: OperatorTable
   package var selection: Selection
-  package var method: ScaleMethod
+  /// The scale method of every module.
+  package var plan: MethodPlan
   /// The FP8 format chosen, with the target's limits for it.
   package var limits: FormatLimits
   package var hp: HighPrecision
@@ -31,14 +32,14 @@ package struct PassSettings {
   /// The largest magnitudes of weights, one number or one for each channel.
   package var weightRanges: [WeightChannels: [Float]] = [:]
   /// Scales found by a search over a weight's elements.
-  package var searchedScales: [WeightChannels: Scale] = [:]
+  package var searchedScales: [WeightSearch: Scale] = [:]
 
   /// The defaults of the command line: `gaudi2`, E4M3, bf16 and `maxabs_hw`.
   package init() throws(Diagnostic) {
     target = try Target.load("gaudi2")
     modules = try ModuleTable.embedded()
     operators = try OperatorTable.embedded()
-    method = try MethodTable.embedded().method("maxabs_hw")
+    plan = MethodPlan(try MethodTable.embedded().method("maxabs_hw"))
     limits = try target.limits(of: .e4m3)
     hp = .bf16
     arithmetic = ScaleArithmetic.standard(for: .bf16)
@@ -48,8 +49,14 @@ package struct PassSettings {
   /// The standard opset that a model of `source` is emitted at (decisions.md, Output form).
   package func emittedOpset(from source: Int64) -> Int64 { max(source, hp == .bf16 ? 23 : 21) }
 
-  /// The part of a weight that has a scale of its own under the method.
-  package func channels(of port: Port, in graph: Graph) -> WeightChannels {
+  package func method(of module: QuantizedModule) -> ScaleMethod {
+    plan.method(path: module.path, type: module.type)
+  }
+
+  /// The part of a weight that has a scale of its own under a method.
+  package func channels(
+    of port: Port, in graph: Graph, _ method: ScaleMethod
+  ) -> WeightChannels {
     WeightChannels(
       graph.name(of: port),
       axis: method.weight.granularity == .perChannel ? port.channelAxis : nil)
@@ -58,6 +65,17 @@ package struct PassSettings {
   /// A side of the method as a rule.
   package func rule(_ choice: ScaleChoice) throws(Diagnostic) -> ScaleRule {
     try ScaleRule(choice, limits: limits, arithmetic: arithmetic, precision: hp)
+  }
+}
+
+/// A search over a weight: methods may try other candidates.
+package struct WeightSearch: Hashable, Sendable {
+  package let channels: WeightChannels
+  package let choice: ScaleChoice
+
+  package init(_ channels: WeightChannels, _ choice: ScaleChoice) {
+    self.channels = channels
+    self.choice = choice
   }
 }
 

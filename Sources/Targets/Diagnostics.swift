@@ -1,9 +1,17 @@
+internal import FP8
 internal import Support
 
 extension Diagnostic {
   static func deprecatedOperator(_ op: String, domain: String, opset: Int64) -> Diagnostic {
     Diagnostic(
       "operator '\(op)' of \(name(of: domain)) is no longer part of version \(opset)")
+  }
+
+  static func dynamicEntry(_ method: String, at path: String, file: String?) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "'\(path)' makes the choices of '\(method)', which computes scales at run time, expected those "
+        + "of a method with fixed scales")
   }
 
   static func noFormat(_ format: String, target: String, known: [String]) -> Diagnostic {
@@ -57,6 +65,24 @@ extension Diagnostic {
     Diagnostic(
       .error, .configuration, "unknown module type '\(type)'",
       notes: suggestions(for: type, known))
+  }
+
+  static func unsupportedMethod(
+    at path: String, file: String?, nearest: ScaleMethod?
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "'\(path)' makes choices that no scale method makes together",
+      notes: nearest.map {
+        [
+          "the nearest is '\($0.name)': weight \(text($0.weight)), activation "
+            + "\(text($0.activation))"
+        ]
+      } ?? [])
+  }
+
+  private static func text(_ choice: ScaleChoice) -> String {
+    "\(choice.granularity.rawValue), \(choice.value.rawValue), \(choice.rounding.rawValue)"
   }
 
   private static func name(of domain: String) -> String {

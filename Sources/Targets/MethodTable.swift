@@ -29,6 +29,14 @@ package struct MethodTable: Equatable, Sendable {
     methods.first { $0.weight.isAlike(weight) && $0.activation.isAlike(activation) }
   }
 
+  /// The method with fixed scales that differs from these choices in the fewest of six.
+  func nearest(weight: ScaleChoice, activation: ScaleChoice) -> ScaleMethod? {
+    methods.filter { !isDynamic($0.name) }.min { left, right in
+      left.weight.distance(to: weight) + left.activation.distance(to: activation)
+        < right.weight.distance(to: weight) + right.activation.distance(to: activation)
+    }
+  }
+
   /// One side of a method as INC's object form spells it; what it leaves out comes from `base`.
   package func choice(
     _ object: JSONReader, base: ScaleChoice = ScaleChoice()
@@ -108,8 +116,12 @@ extension ScaleChoice {
       candidates: try row.optional("candidates")?.doubles())
   }
 
-  fileprivate func isAlike(_ other: ScaleChoice) -> Bool {
-    granularity == other.granularity && value == other.value && rounding == other.rounding
+  fileprivate func isAlike(_ other: ScaleChoice) -> Bool { distance(to: other) == 0 }
+
+  /// In how many of granularity, value and rounding two choices differ.
+  fileprivate func distance(to other: ScaleChoice) -> Int {
+    (granularity == other.granularity ? 0 : 1) + (value == other.value ? 0 : 1)
+      + (rounding == other.rounding ? 0 : 1)
   }
 }
 

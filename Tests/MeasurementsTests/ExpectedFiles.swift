@@ -1,6 +1,7 @@
 import FP8
 import Measurements
 import Support
+import Targets
 import Testing
 
 /// The path of a file of `Tests/Data/Measurements`; see the README there.
@@ -32,6 +33,7 @@ func recorder(
     }
   }
   return try ScaleRecorder(
-    method: ScaleMethod(name: method, weight: choice(0.5), activation: choice(0.25)),
+    plan: MethodPlan(
+      ScaleMethod(name: method, weight: choice(0.5), activation: choice(0.25))),
     limits: limits, arithmetic: arithmetic, precision: .bf16)
 }

@@ -1,6 +1,7 @@
 import FP8
 import Measurements
 import Support
+import Targets
 import Testing
 
 @Suite struct ScaleRecorderTests {
@@ -111,7 +112,8 @@ import Testing
     let perChannel = ScaleChoice(granularity: .perChannel, rounding: .pow2)
     #expect(throws: Diagnostic.self) {
       try ScaleRecorder(
-        method: ScaleMethod(name: "maxabs_pcs_pow2", weight: perChannel, activation: perChannel),
+        plan: MethodPlan(
+          ScaleMethod(name: "maxabs_pcs_pow2", weight: perChannel, activation: perChannel)),
         limits: limits, arithmetic: .device, precision: .bf16)
     }
   }

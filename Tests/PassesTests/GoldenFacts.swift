@@ -1,6 +1,7 @@
 import FP8
 import IR
 import Passes
+import Support
 import Targets
 
 /// What a golden file says about a run beside the graph: comment lines in front of it.
@@ -11,6 +12,7 @@ import Targets
 ///     // SEARCHED: @w 0.0625             the scale that a search over a weight found
 ///     // SEARCHED: @w axis 1 0.5 0.25    the same for each index of an axis
 ///     // METHOD: maxabs_pow2             the scale method
+///     // METHODS: {"default": …}        INC's object form of the scale method
 ///     // TARGET: gaudi3                  the accelerator
 ///     // FORMAT: e5m2                    the FP8 format
 ///     // HP: fp32                        the high precision type, and the arithmetic that goes with it
@@ -43,7 +45,12 @@ struct GoldenFacts {
     settings.limits = try settings.target.limits(of: format)
     if let hp = word("HP").flatMap(HighPrecision.init) { settings.hp = hp }
     settings.arithmetic = ScaleArithmetic.standard(for: settings.hp)
-    if let name = word("METHOD") { settings.method = try MethodTable.embedded().method(name) }
+    if let name = word("METHOD") { settings.plan = MethodPlan(try MethodTable.embedded().method(name)) }
+    if let line = lines.first(where: { $0.key == "METHODS" }) {
+      let text = line.words.joined(separator: " ")
+      let object = JSONReader(try JSON.parse(Array(text.utf8), file: nil))
+      settings.plan = try MethodPlan(object, try MethodTable.embedded())
+    }
     settings.weightsVia = word("VIA").flatMap(HighPrecision.init)
     settings.measuresOutputs = word("MEASURE") == "outputs"
     settings.ignoresUnmeasured = word("UNMEASURED") == "ignored"
@@ -70,10 +77,12 @@ struct GoldenFacts {
       settings.weightRanges[WeightChannels(value, axis: axis)] = numbers
     case "SEARCHED":
       let (value, axis, numbers) = try weight(words, key)
-      settings.searchedScales[WeightChannels(value, axis: axis)] =
+      let search = WeightSearch(
+        WeightChannels(value, axis: axis), settings.plan.standard.weight)
+      settings.searchedScales[search] =
         axis.map { .perChannel(numbers, axis: $0) } ?? .perTensor(numbers[0])
     case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "CACHE", "FORMAT", "HP", "MEASURE",
-      "METHOD", "NONFINITE", "TARGET", "UNMEASURED", "VIA":
+      "METHOD", "METHODS", "NONFINITE", "TARGET", "UNMEASURED", "VIA":
       return
     default: throw GoldenFault.line(key, words)
     }

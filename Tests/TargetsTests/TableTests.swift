@@ -93,6 +93,58 @@ struct TableTests {
       try table.method("without_scale").weight == table.method("unit_scale").weight)
   }
 
+  private func plan(_ text: String) throws -> MethodPlan {
+    let object = JSONReader(try JSON.parse(Array(text.utf8), file: "c.json"), file: "c.json")
+    return try MethodPlan(object, try MethodTable.embedded())
+  }
+
+  /// A search that leaves its candidates out has those of the method that it is like, whatever the default
+  /// has ([R-11]); what an override leaves out is the default's (inc-fp8.md section 4.8).
+  @Test func `an object gives modules methods of their own`() throws {
+    let plan = try plan(
+      #"""
+      {"default": {"weight": {"scale_value_type": "opt", "rounding_method": "HW_ALIGNED",
+                              "params": {"weight_scales": [1, 2]}},
+                   "activation": {"rounding_method": "HW_ALIGNED", "backoff": 0.25}},
+       "nodes": {"lm_head": {"weight": {"rounding_method": "POW2"},
+                             "activation": {"rounding_method": "POW2"}}}}
+      """#)
+    #expect(plan.standard.name == "maxabs_hw_opt_weight")
+    #expect(plan.standard.weight.candidates == [1, 2])
+    #expect(plan.standard.weight.backoff == 1)
+    let head = plan.method(path: "lm_head", type: "Linear")
+    #expect(head.name == "maxabs_pow2_opt_weight")
+    #expect(head.weight.candidates?.first == 0x1p-10)
+    #expect(head.activation.backoff == 0.25)
+    #expect(plan.method(path: "model.lm_head", type: "Linear") == plan.standard)
+    #expect(plan.needsRanges)
+  }
+
+  @Test func `choices that no method makes together are refused with the nearest`() throws {
+    let error = #expect(throws: Diagnostic.self) {
+      try plan(
+        #"""
+        {"default": {"weight": {"rounding_method": "HW_ALIGNED"},
+                     "activation": {"rounding_method": "POW2"}}}
+        """#)
+    }
+    #expect(error?.status == .configuration)
+    #expect(error?.message == "'default' makes choices that no scale method makes together")
+    #expect(
+      error?.notes == [
+        "the nearest is 'maxabs_hw': weight per-tensor, maxabs, aligned, activation per-tensor, "
+          + "maxabs, aligned"
+      ])
+    let dynamic = #expect(throws: Diagnostic.self) {
+      try plan(
+        #"""
+        {"default": {"weight": {"granularity": "PCS", "rounding_method": "POW2"},
+                     "activation": {"granularity": "PCS", "rounding_method": "POW2"}}}
+        """#)
+    }
+    #expect(dynamic?.message.contains("'maxabs_pcs_pow2'") == true)
+  }
+
   @Test func `an unknown method is named with the nearest`() throws {
     let table = try MethodTable.embedded()
     let error = #expect(throws: Diagnostic.self) { try table.method("maxabs_hv") }

@@ -45,7 +45,7 @@ package struct AssignScales: Pass {
   private func scale(
     of port: Port, _ module: QuantizedModule, _ graph: Graph, _ context: inout PassContext
   ) throws(Diagnostic) -> Scale? {
-    let method = context.settings.method
+    let method = context.settings.method(of: module)
     switch port.role {
     case .unquantized: return nil
     case .output:
@@ -56,11 +56,9 @@ package struct AssignScales: Pass {
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
-      if let searched = context.settings.searchedScales[
-        context.settings.channels(of: port, in: graph)]
-      {
-        return searched
-      }
+      let channels = context.settings.channels(of: port, in: graph, method)
+      let search = WeightSearch(channels, method.weight)
+      if let searched = context.settings.searchedScales[search] { return searched }
       guard method.weight.granularity == .perChannel, let axis = port.channelAxis else {
         return try perTensor(port, module, method.weight, &context)
       }

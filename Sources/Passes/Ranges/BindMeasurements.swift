@@ -40,7 +40,7 @@ package struct BindMeasurements: Pass {
   ) {
     for index in graph.modules.indices {
       let module = graph.modules[index]
-      let method = context.settings.method
+      let method = context.settings.method(of: module)
       guard method.activation.value != .fixed || method.weight.value != .fixed else { continue }
       let record = context.settings.ranges[module.path]
       var ports = module.ports
@@ -56,7 +56,7 @@ package struct BindMeasurements: Pass {
           }
         case .weight:
           if let statistics = context.settings.weightRanges[
-            context.settings.channels(of: ports[position], in: graph)]
+            context.settings.channels(of: ports[position], in: graph, method)]
           {
             ports[position].maxAbs = statistics
           }
