@@ -41,18 +41,25 @@ package struct ObserverRun {
         let flag = results[names.count + index]?.scalar,
         let count = results[2 * names.count + index]?.scalar
       else { throw .notAScalar(names[index]) }
-      counts[index] += count
-      if unquantized.contains(names[index]) {
-        maxima[index] = max(maxima[index], precision.round(maximum.isNaN ? .infinity : maximum))
-        continue
-      }
-      guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
-        throw .rangeNotFinite(names[index], batch: batchCount)
-      }
-      let finite = maximum.isFinite ? maximum : precision.maxFinite
-      maxima[index] = max(maxima[index], precision.round(finite))
+      try add(maximum: maximum, flag: flag, count: count, at: index)
     }
     batchCount += 1
+  }
+
+  /// Adds what one observer gave for one batch.
+  package mutating func add(
+    maximum: Float, flag: Float, count: Float, at index: Int
+  ) throws(Diagnostic) {
+    counts[index] += count
+    if unquantized.contains(names[index]) {
+      maxima[index] = max(maxima[index], precision.round(maximum.isNaN ? .infinity : maximum))
+      return
+    }
+    guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
+      throw .rangeNotFinite(names[index], batch: batchCount)
+    }
+    let finite = maximum.isFinite ? maximum : precision.maxFinite
+    maxima[index] = max(maxima[index], precision.round(finite))
   }
 }
 

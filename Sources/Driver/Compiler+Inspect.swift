@@ -135,40 +135,4 @@ extension Compiler {
     try console.result(try Target.text(name))
     return .done
   }
-
-  /// `fp8c align-kv`: products take the ranges of the caches that they read, so that their scales agree.
-  package func alignCaches() throws(Diagnostic) -> ExitStatus {
-    guard let output = options.output else { throw .noOutput() }
-    do throws(Diagnostic) {
-      var measurement = try Measurement(path: options.model)
-      let changed = measurement.alignCaches()
-      try write(measurement.text, to: output)
-      if !console.isQuiet {
-        console.note("\(output): \(changed.count) products take the ranges of their caches")
-        for path in changed where options.isVerbose { console.note(path) }
-      }
-    } catch {
-      throw error.inFile(options.model)
-    }
-    return .done
-  }
-
-  /// `fp8c scales`: a measurement file becomes a scale file; weights by their measured maxabs.
-  package func scales() throws(Diagnostic) -> ExitStatus {
-    guard let output = options.output else { throw .noOutput() }
-    let (configuration, _) = try options.configuration(environment: environment)
-    let settings = try settings(configuration)
-    let recorder = try ScaleRecorder(
-      plan: settings.plan, limits: settings.limits, arithmetic: settings.arithmetic,
-      precision: settings.hp, allowsNonFinite: options.allowsNonFinite)
-    do throws(Diagnostic) {
-      let measurement = try Measurement(path: options.model)
-      let result = try recorder.scales(of: measurement)
-      for warning in result.warnings { console.report(warning.inFile(options.model)) }
-      try write(result.file.text, to: output)
-    } catch {
-      throw error.inFile(options.model)
-    }
-    return .done
-  }
 }

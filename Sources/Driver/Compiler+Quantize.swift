@@ -49,12 +49,12 @@ extension Compiler {
     var measurement: Measurement?
     var measurementDigest: String?
     if needsRanges, !model.modules.isEmpty {
-      let bytes = try InputFile.contents(of: files.json, limit: Measurement.sizeLimit)
-      let read = try Measurement(json: bytes, file: files.json)
-      measurementDigest = try SHA256.hex(of: bytes)
+      let path = files.measurement
+      let read = try Measurement(path: path)
+      measurementDigest = try digest(ofFile: path)
       bind(read, to: &context, model)
       measurement = read
-      dependencies.add(measured.files.isEmpty ? [files.json] : measured.files)
+      dependencies.add(measured.files.isEmpty ? [path] : measured.files)
     }
     do throws(Diagnostic) {
       try gatherWeightStatistics(of: model, store, &context)
@@ -198,7 +198,7 @@ extension Compiler {
 
   /// Writes data file and model; `beforeModel` runs when all bytes are written and nothing is renamed,
   /// so that the model appears last.
-  private func writeModel(
+  func writeModel(
     _ model: Model, _ store: WeightStore, to output: String,
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
@@ -269,10 +269,8 @@ extension Compiler {
       allowsNonFinite: options.allowsNonFinite)
     let scales = try recorder.scales(of: taken, kinds: kinds, types: types, weights: weights)
     let method = context.settings.plan.standard.name
-    try write(scales.file.text, to: files.scales(method: method))
-    var archive = try OutputFile(path: files.scalesNPZ(method: method), createFolders: true)
-    try archive.write(scales.file.archive)
-    try archive.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
+    try write(
+      scales.file.text, archive: scales.file.archive, to: files.scales(method: method))
   }
 
   /// What INC's record of a module of this kind means: one with a weight is a linear's.

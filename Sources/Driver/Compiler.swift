@@ -212,4 +212,18 @@ package struct Compiler {
     try file.write(text)
     try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
   }
+
+  /// SHA-256 of a file, read in pieces.
+  func digest(ofFile path: String) throws(Diagnostic) -> String {
+    let file = try InputFile(path: path)
+    var digest = try SHA256()
+    var offset: Int64 = 0
+    while offset < file.size {
+      let count = Int(min(file.size - offset, 1 << 20))
+      let bytes = try file.bytes(at: offset, count: count)
+      try digest.update(bytes.span)
+      offset += Int64(count)
+    }
+    return try digest.finish()
+  }
 }

@@ -49,6 +49,18 @@ extension Diagnostic {
     Diagnostic("the first output is no float tensor with a last axis of classes")
   }
 
+  static func notObserved(_ name: String, file: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "there are no numbers under '\(name)', expected those of every observer")
+  }
+
+  static func observedUnevenly(_ name: String, file: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration, at: Location(file: file),
+      "'\(name)' and its '/flag' and '/count' have different lengths, expected one number a batch")
+  }
+
   static func notExecuted(_ path: String) -> Diagnostic {
     Diagnostic(
       .warning, .done, "module '\(path)' was not executed by any batch, so it is not measured")
@@ -81,6 +93,12 @@ extension Diagnostic {
 
   static func tooFewLabels(_ count: Int) -> Diagnostic {
     Diagnostic("the labels have \(count) entries, fewer than the batches have rows")
+  }
+
+  static func unevenGroups(_ count: Int, groups: Int) -> Diagnostic {
+    Diagnostic(
+      .error, .usage,
+      "\(count) measurements do not make \(groups) groups, expected a multiple of as many")
   }
 
   static func unknownConfigurationKey(

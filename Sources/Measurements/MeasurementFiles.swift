@@ -17,6 +17,10 @@ package struct MeasurementFiles: Equatable, Sendable {
 
   package var json: String { "\(stem)\(suffix).json" }
   package var npz: String { "\(stem)\(suffix).npz" }
+  /// The measurement that is there: the archive alone where only INC's loader was thought of.
+  package var measurement: String {
+    !Folder.exists(json) && Folder.exists(npz) ? npz : json
+  }
   package var moduleList: String { "\(stem)\(suffix)_mod_list.json" }
   package var shapes: String { "\(prefix)_hooks_shape\(suffix).json" }
   /// Digests of what was measured, by which a later run tells whether to measure again.
@@ -24,10 +28,6 @@ package struct MeasurementFiles: Equatable, Sendable {
 
   /// The scale file of a method, named in upper case as INC does.
   package func scales(method: String) -> String { "\(stem)_\(method.uppercased())\(suffix).json" }
-
-  package func scalesNPZ(method: String) -> String {
-    "\(stem)_\(method.uppercased())\(suffix).npz"
-  }
 
   package var folder: String { InputFile.folder(of: prefix) }
 

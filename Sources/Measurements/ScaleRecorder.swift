@@ -133,7 +133,9 @@ package struct ScaleRecorder: Sendable {
   ) throws(Diagnostic) -> Float {
     let tables = side == .input ? node.inputs : node.outputs
     guard tables.indices.contains(index) else {
-      if rules.activation.choice.value == .fixed { return rules.activation.scale(forMaxAbs: 0).value ?? 1 }
+      if rules.activation.choice.value == .fixed {
+        return rules.activation.scale(forMaxAbs: 0).value ?? 1
+      }
       throw .notMeasured("\(side.rawValue) \(index)", of: node.name)
     }
     let range = finite(tables[index].maxAbs, rules)

@@ -67,11 +67,63 @@ struct Quantize: ParsableCommand {
   }
 }
 
+struct Instrument: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes the model with observers, for a runtime of your own.")
+
+  @Argument(help: "The model, binary ONNX.") var model: String
+  @Option(name: .short, help: "Where the model with observers goes.") var output: String
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Compiler(options: shared.options(model: model, output: output), console: console)
+        .instrument()
+    }
+  }
+}
+
+struct Collect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turns what such observers gave into the measurement files.")
+
+  @Argument(help: "The model that was given observers, binary ONNX.") var model: String
+  @Argument(
+    help: "Archives of the observers' outputs by name: a number each, or one for every batch.")
+  var observed: [String]
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Compiler(options: shared.options(model: model), console: console).collect(observed)
+    }
+  }
+}
+
+struct Unify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Takes the largest ranges of several ranks or shards.")
+
+  @Argument(help: "Measurement files, INC's JSON or NPZ, in the order of their ranks.")
+  var measurements: [String]
+  @Option(name: .short, help: "Where the measurement of all goes.") var output: String
+  @Option(help: "Make so many measurements, each of ranks in a row, as OUT_<group>_<groups>.")
+  var groups = 1
+  @OptionGroup var shared: SharedOptions
+
+  func run() throws {
+    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+      try Compiler(options: shared.options(model: "", output: output), console: console)
+        .unify(measurements, groups: groups)
+    }
+  }
+}
+
 struct Scales: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turns a measurement file into a scale file; needs no model.")
 
-  @Argument(help: "A measurement file, INC's JSON.") var measurement: String
+  @Argument(help: "A measurement file, INC's JSON or NPZ.") var measurement: String
   @Option(name: .short, help: "Where the scale file goes.") var output: String
   @OptionGroup var shared: SharedOptions
 
@@ -88,7 +140,7 @@ struct AlignKV: ParsableCommand {
     commandName: "align-kv",
     abstract: "Gives products of attention the measured ranges of the caches that they read.")
 
-  @Argument(help: "A measurement file, INC's JSON.") var measurement: String
+  @Argument(help: "A measurement file, INC's JSON or NPZ.") var measurement: String
   @Option(name: .short, help: "Where the aligned measurement goes.") var output: String
   @OptionGroup var shared: SharedOptions
 

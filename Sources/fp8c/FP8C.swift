@@ -10,9 +10,8 @@ struct FP8C: ParsableCommand {
     abstract: "Compiles an ONNX model into an FP8 model for Intel Gaudi2.",
     version: Compiler.version,
     subcommands: [
-      Compile.self, Measure.self, Quantize.self, Scales.self, AlignKV.self, Inspect.self, Opt.self,
-      Print.self,
-      Verify.self, Targets.self,
+      Compile.self, Measure.self, Quantize.self, Instrument.self, Collect.self, Scales.self,
+      Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Verify.self, Targets.self,
     ])
 
   /// `--explain` may stand alone: what follows it is its value only behind `=`, or where that is a kind

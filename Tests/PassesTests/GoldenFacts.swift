@@ -45,7 +45,9 @@ struct GoldenFacts {
     settings.limits = try settings.target.limits(of: format)
     if let hp = word("HP").flatMap(HighPrecision.init) { settings.hp = hp }
     settings.arithmetic = ScaleArithmetic.standard(for: settings.hp)
-    if let name = word("METHOD") { settings.plan = MethodPlan(try MethodTable.embedded().method(name)) }
+    if let name = word("METHOD") {
+      settings.plan = MethodPlan(try MethodTable.embedded().method(name))
+    }
     if let line = lines.first(where: { $0.key == "METHODS" }) {
       let text = line.words.joined(separator: " ")
       let object = JSONReader(try JSON.parse(Array(text.utf8), file: nil))
