@@ -79,6 +79,13 @@ package struct ScaleTable {
       JSON.Member("maxabs", port.maxAbs.map(list) ?? .null),
     ]
     guard let scale = port.scale else { return .object(members) }
+    if case .dynamic(let axis) = scale {
+      members.append(JSON.Member("dynamic", .bool(true)))
+      members.append(
+        JSON.Member("granularity", .string(axis == nil ? "per-tensor" : "per-channel")))
+      if let axis { members.append(JSON.Member("reduced_axis", .number(axis))) }
+      return .object(members)
+    }
     members.append(JSON.Member("scale", list(scale.values)))
     members.append(JSON.Member("inverse_scale", list(scale.values.map { 1 / $0 })))
     members.append(

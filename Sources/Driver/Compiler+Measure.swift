@@ -45,7 +45,7 @@ extension Compiler {
       return .done
     case .quantize: break
     case .auto:
-      if try settings(configuration).plan.needsRanges {
+      if try settings(configuration).needsRanges {
         measured = try measureIfNeeded(configuration)
       }
     }
@@ -85,6 +85,7 @@ extension Compiler {
   }
 
   func measure(_ configuration: Configuration) throws(Diagnostic) {
+    guard !configuration.isDynamic else { throw .dynamicMeasure() }
     try MeasuringJob(self, configuration, calibration: options.calibration).run()
   }
 }

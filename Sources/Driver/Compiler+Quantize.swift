@@ -45,7 +45,7 @@ extension Compiler {
     if model.modules.isEmpty { context.warn(.noModules()) }
 
     let files = configuration.files
-    let needsRanges = context.settings.plan.needsRanges
+    let needsRanges = context.settings.needsRanges
     var measurement: Measurement?
     var measurementDigest: String?
     if needsRanges, !model.modules.isEmpty {
@@ -252,6 +252,7 @@ extension Compiler {
       types[module.path] = module.type
       guard let port = module.port("weight"), let scale = port.scale else { continue }
       switch scale {
+      case .dynamic: continue
       case .perTensor(let value):
         weights[module.path] =
           context.settings.method(of: module).weight.value == .search

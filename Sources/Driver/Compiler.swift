@@ -47,13 +47,16 @@ package struct Compiler {
     settings.arithmetic =
       options.arithmetic ?? ScaleArithmetic.standard(for: configuration.hp)
     let methods = try MethodTable.embedded()
-    if methods.isDynamic(configuration.scaleMethod) {
-      throw .dynamicMethod(configuration.scaleMethod)
-    }
     if let plan = configuration.methodPlan {
       settings.plan = plan
     } else {
       settings.plan = MethodPlan(try methods.method(configuration.scaleMethod))
+    }
+    try settings.plan.check(isDynamic: configuration.isDynamic, methods)
+    settings.isDynamic = configuration.isDynamic
+    if configuration.isDynamic {
+      guard !configuration.usesQDQ else { throw .dynamicQDQ() }
+      settings.selection.dynamicTypes = settings.modules.types.filter(\.isDynamic).map(\.name)
     }
     settings.form = configuration.usesQDQ ? .qdq : .target
     settings.weightsVia = options.weightsViaHP ? configuration.hp : nil

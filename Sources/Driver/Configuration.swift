@@ -29,6 +29,8 @@ package struct Configuration: Equatable, Sendable {
   private var methodObject: JSON?
   package private(set) var methodPlan: MethodPlan?
   package var usesQDQ = false
+  /// Scales of activations are computed when the model runs, and nothing is measured.
+  package var isDynamic = false
   package var ignoresUnmeasured = false
   package var target = "gaudi2"
   package var dumpStatsPath = "./hqt_output/measure"
@@ -43,7 +45,8 @@ package struct Configuration: Equatable, Sendable {
   private static let keys = [
     "mode", "fp8_config", "hp_dtype", "observer", "measure_exclude", "allowlist", "blocklist",
     "whitelist", "blacklist", "scale_method", "use_qdq", "dump_stats_path", "device_for_scales",
-    "ignore_modules_wo_measures", "global_rank", "world_size", "seperate_measure_files",
+    "dynamic_quantization", "ignore_modules_wo_measures", "global_rank", "world_size",
+    "seperate_measure_files",
   ]
   private static let withoutEffect = [
     "scale_params", "scale_format", "fake_quant", "measure_on_hpu", "recalc_scales", "method",
@@ -81,6 +84,7 @@ package struct Configuration: Equatable, Sendable {
       }
       let plan = try MethodPlan(value, try MethodTable.embedded())
       (scaleMethod, methodObject, methodPlan) = (plan.standard.name, value.value, plan)
+    case "dynamic_quantization": isDynamic = try flag(value)
     case "use_qdq": usesQDQ = try flag(value)
     case "ignore_modules_wo_measures": ignoresUnmeasured = try flag(value)
     case "dump_stats_path": dumpStatsPath = try value.string()
@@ -150,6 +154,7 @@ package struct Configuration: Equatable, Sendable {
       "blocklist": .object(["names": strings(blockedNames), "types": strings(blockedTypes)]),
       "scale_method": methodObject ?? .string(scaleMethod),
       "use_qdq": .bool(usesQDQ),
+      "dynamic_quantization": .bool(isDynamic),
       "ignore_modules_wo_measures": .bool(ignoresUnmeasured),
       "device_for_scales": .string(target),
       "dump_stats_path": .string(dumpStatsPath),

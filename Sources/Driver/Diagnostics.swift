@@ -24,10 +24,17 @@ extension Diagnostic {
         + "are its largest numbers now")
   }
 
-  static func dynamicMethod(_ name: String) -> Diagnostic {
+  static func dynamicMeasure() -> Diagnostic {
     Diagnostic(
       .error, .configuration,
-      "scale method '\(name)' computes scales at run time, expected one with fixed scales")
+      "'dynamic_quantization' needs no measurement, found mode MEASURE, expected QUANTIZE")
+  }
+
+  static func dynamicQDQ() -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "'dynamic_quantization' has no form with QuantizeLinear, found 'use_qdq', expected the target's "
+        + "operators")
   }
 
   static func needsWeights(_ path: String) -> Diagnostic {

@@ -35,6 +35,10 @@ package struct ScaleChoice: Hashable, Sendable {
   /// The scales to try, or per channel the multiples of the maxabs scale; `nil` for INC's own.
   package var candidates: [Double]?
 
+  /// The share of full scale of a scale that is computed when the model runs, whatever the method's own
+  /// backoff (inc-fp8.md section 3.5).
+  package static let dynamicBackoff = 0.5
+
   package init(
     granularity: Granularity = .perTensor, value: Value = .maxabs,
     rounding: Rounding = .identity, backoff: Double = 1, candidates: [Double]? = nil

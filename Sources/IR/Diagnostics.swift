@@ -112,6 +112,15 @@ extension Diagnostic {
         + "channel axis")
   }
 
+  static func dynamicPort(_ port: String, _ path: String) -> Diagnostic {
+    malformed(
+      "port '\(port)' of module '\(path)' has a dynamic scale, which only activations may have")
+  }
+
+  static func dynamicWeight(_ name: String) -> Diagnostic {
+    malformed("the scale of '\(name)' is dynamic, expected the numbers of a weight")
+  }
+
   static func portTwice(_ port: String, _ path: String) -> Diagnostic {
     malformed("port '\(port)' of module '\(path)' appears twice, expected distinct names")
   }

@@ -155,6 +155,9 @@ extension Parser {
 
   mutating func scale() throws(Diagnostic) -> Scale {
     try expect("scale")
+    if try accept("dynamic") {
+      return .dynamic(reducing: try accept("reducing") ? try integer("an axis") : nil)
+    }
     guard at(.leftBracket) else { return .perTensor(try float("a scale")) }
     let values = try floats()
     try expect("axis")

@@ -94,6 +94,7 @@ extension Writer {
     switch scale {
     case .perTensor(let value): "scale \(FloatText.text(value))"
     case .perChannel(let values, let axis): "scale \(list(values)) axis \(axis)"
+    case .dynamic(let axis): "scale dynamic" + (axis.map { " reducing \($0)" } ?? "")
     }
   }
 

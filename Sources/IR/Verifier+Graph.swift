@@ -199,6 +199,9 @@ extension Verification {
         else { throw .portRange(port.name, module.path) }
       }
       if let scale = port.scale {
+        if case .dynamic = scale, port.role != .activation {
+          throw .dynamicPort(port.name, module.path)
+        }
         try check(scale, of: shape, named: "\(module.path).\(port.name)")
       }
     }

@@ -74,6 +74,7 @@ extension Verification {
     guard quantization.fullscale.isFinite, quantization.fullscale > 0 else {
       throw .fullscale(quantization.fullscale, name)
     }
+    if case .dynamic = quantization.scale { throw .dynamicWeight(name) }
     try check(quantization.scale, of: type.shape, named: name)
   }
 
@@ -82,6 +83,9 @@ extension Verification {
   ) throws(Diagnostic) {
     if let wrong = scale.values.first(where: { !$0.isFinite || $0 <= 0 }) {
       throw .scaleValue(wrong, name)
+    }
+    if case .dynamic(let axis?) = scale {
+      guard axis < 0, -axis <= shape?.count ?? .max else { throw .scaleAxis(axis, name) }
     }
     guard case .perChannel(let values, let axis) = scale else { return }
     guard axis >= 0, axis < shape?.count ?? .max else { throw .scaleAxis(axis, name) }

@@ -33,7 +33,7 @@ package import Support
 ///   quantizes, strings are never cast, an overridable weight has no steps.
 /// * A quantization makes an FP8 type from a high precision type, up to a finite full scale above
 ///   zero. A scale is finite and above zero; one for each channel has an axis of the tensor and as
-///   many numbers as that axis is long.
+///   many numbers as that axis is long. Only activations have dynamic ones.
 ///
 /// Of each module:
 ///

@@ -137,17 +137,22 @@ package struct Quantization: Hashable, Sendable {
 package enum Scale: Hashable, Sendable {
   case perTensor(Float)
   case perChannel([Float], axis: Int)
+  /// Computed from the tensor itself when the model runs: one for all of it, or one for each row along
+  /// `reducing`, an axis that counts from the end and so is negative.
+  case dynamic(reducing: Int?)
 
+  /// The numbers that are known: none of a dynamic scale.
   package var values: [Float] {
     switch self {
     case .perTensor(let value): [value]
     case .perChannel(let values, _): values
+    case .dynamic: []
     }
   }
 
   package var axis: Int? {
     switch self {
-    case .perTensor: nil
+    case .perTensor, .dynamic: nil
     case .perChannel(_, let axis): axis
     }
   }

@@ -20,6 +20,8 @@ package struct PassSettings {
   package var weightsVia: HighPrecision?
   package var ignoresUnmeasured = false
   package var measuresOutputs = false
+  /// Scales of activations are computed when the model runs.
+  package var isDynamic = false
   /// Caches of keys and values enter and leave the graph as FP8 codes.
   package var hasFP8Cache = false
   /// An infinite or NaN range counts as the largest number of the high precision type.
@@ -52,6 +54,9 @@ package struct PassSettings {
   package func method(of module: QuantizedModule) -> ScaleMethod {
     plan.method(path: module.path, type: module.type)
   }
+
+  /// False where no scale comes from a measurement.
+  package var needsRanges: Bool { !isDynamic && plan.needsRanges }
 
   /// The part of a weight that has a scale of its own under a method.
   package func channels(

@@ -7,11 +7,11 @@ extension Diagnostic {
       "operator '\(op)' of \(name(of: domain)) is no longer part of version \(opset)")
   }
 
-  static func dynamicEntry(_ method: String, at path: String, file: String?) -> Diagnostic {
+  static func dynamicMethod(_ name: String) -> Diagnostic {
     Diagnostic(
-      .error, .configuration, at: Location(file: file),
-      "'\(path)' makes the choices of '\(method)', which computes scales at run time, expected those "
-        + "of a method with fixed scales")
+      .error, .configuration,
+      "scale method '\(name)' computes scales when the model runs, expected one with fixed scales",
+      notes: ["'dynamic_quantization' in the configuration asks for such scales"])
   }
 
   static func noFormat(_ format: String, target: String, known: [String]) -> Diagnostic {
@@ -41,6 +41,13 @@ extension Diagnostic {
     Diagnostic(
       .error, .configuration, at: Location(file: file),
       "'\(path)': '\(format)' is no FP8 format, expected 'e4m3' or 'e5m2'")
+  }
+
+  static func staticMethod(_ name: String, dynamic: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "scale method '\(name)' has no scales computed when the model runs, expected one of "
+        + dynamic.joined(separator: ", "))
   }
 
   static func unknownMethod(_ method: String, known: [String]) -> Diagnostic {

@@ -46,6 +46,21 @@ package struct MethodPlan: Equatable, Sendable {
     return nil
   }
 
+  /// Refuses methods that have no scales of the kind asked for: computed when the model runs, or fixed
+  /// beforehand (inc-fp8.md section 1.3, rows 12 and 14).
+  package func check(isDynamic: Bool, _ table: MethodTable) throws(Diagnostic) {
+    for method in methods {
+      if !isDynamic, table.isDynamic(method.name) { throw .dynamicMethod(method.name) }
+      let isFixed = method.activation.value == .fixed && method.weight.value == .fixed
+      if isDynamic, isFixed || method.activation.rounding == .aligned {
+        let usable = table.methods.filter {
+          $0.activation.value != .fixed && $0.activation.rounding != .aligned
+        }
+        throw .staticMethod(method.name, dynamic: usable.map(\.name))
+      }
+    }
+  }
+
   // MARK: INC's object form
 
   /// Reads the object form; every entry must be one of the named methods in all but backoff and
@@ -100,9 +115,6 @@ package struct MethodPlan: Equatable, Sendable {
     guard let named = table.method(weight: weight, activation: activation) else {
       let near = table.nearest(weight: weight, activation: activation)
       throw .unsupportedMethod(at: row.path, file: row.file, nearest: near)
-    }
-    guard !table.isDynamic(named.name) else {
-      throw .dynamicEntry(named.name, at: row.path, file: row.file)
     }
     var method = ScaleMethod(name: named.name, weight: weight, activation: activation)
     method.weight.candidates = weight.candidates ?? named.weight.candidates

@@ -13,6 +13,7 @@ import Targets
 ///     // SEARCHED: @w axis 1 0.5 0.25    the same for each index of an axis
 ///     // METHOD: maxabs_pow2             the scale method
 ///     // METHODS: {"default": …}        INC's object form of the scale method
+///     // DYNAMIC: scales                 scales of activations are computed when the model runs
 ///     // TARGET: gaudi3                  the accelerator
 ///     // FORMAT: e5m2                    the FP8 format
 ///     // HP: fp32                        the high precision type, and the arithmetic that goes with it
@@ -58,6 +59,10 @@ struct GoldenFacts {
     settings.ignoresUnmeasured = word("UNMEASURED") == "ignored"
     settings.allowsNonFinite = word("NONFINITE") == "allowed"
     settings.hasFP8Cache = word("CACHE") == "fp8"
+    settings.isDynamic = word("DYNAMIC") == "scales"
+    if settings.isDynamic {
+      settings.selection.dynamicTypes = settings.modules.types.filter(\.isDynamic).map(\.name)
+    }
     settings.selection.allowedTypes = words("ALLOW-TYPE")
     settings.selection.blockedTypes = words("BLOCK-TYPE")
     settings.selection.allowedNames = try words("ALLOW-NAME").map { try PathPattern($0) }
@@ -83,7 +88,8 @@ struct GoldenFacts {
         WeightChannels(value, axis: axis), settings.plan.standard.weight)
       settings.searchedScales[search] =
         axis.map { .perChannel(numbers, axis: $0) } ?? .perTensor(numbers[0])
-    case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "CACHE", "FORMAT", "HP", "MEASURE",
+    case "ALLOW-NAME", "ALLOW-TYPE", "BLOCK-NAME", "BLOCK-TYPE", "CACHE", "DYNAMIC", "FORMAT", "HP",
+      "MEASURE",
       "METHOD", "METHODS", "NONFINITE", "TARGET", "UNMEASURED", "VIA":
       return
     default: throw GoldenFault.line(key, words)

@@ -24,7 +24,7 @@ extension FP8Operands {
     case .fp8Conv?: return try lowerConvolution(module, index, node)
     case .fp8Softmax?: return try lowerSoftmaxToTarget(module, index, node)
     case .fp8KVUpdate?: return try lowerToCasts(moduleAt: index)
-    case .castToFp8?, .castFromFp8?, .fp8Attention?, nil:
+    case .castToFp8?, .castFromFp8?, .dynamicCastToFp8?, .fp8Attention?, nil:
       throw .noKernel(module.kind, target: context.settings.target.name)
     }
   }
@@ -34,17 +34,19 @@ extension FP8Operands {
   /// Casts to FP8 and back in front of what a module's operators read: for what the target has no
   /// operator for, and for weights that something picks from before they are multiplied.
   mutating func lowerToCasts(moduleAt index: Int) throws(Diagnostic) -> [TargetOperator] {
+    let module = graph.modules[index]
+    var casts: [TargetOperator] = [.castFromFp8]
     try replaceOperands(ofModuleAt: index) { operands, port, element, node throws(Diagnostic) in
-      guard let scale = port.scale, let value = port.value else { return nil }
       if port.role == .weight {
+        guard let scale = port.scale else { return nil }
         let codes = try operands.quantizedWeight(port, ofModuleAt: index)
         return operands.castFromFP8(codes, scale, to: element, before: node)
       }
-      let codes = operands.quantizedActivation(
-        value, scale: scale.values.first ?? 1, before: node)
-      return operands.castFromFP8(codes, scale, to: element, before: node)
+      let (codes, factor, cast) = try operands.operand(port, of: module, before: node)
+      casts.append(cast)
+      return operands.castFromFP8(codes, by: factor, to: element, before: node)
     }
-    return [.castToFp8, .castFromFp8]
+    return casts
   }
 
   /// Codes times their scale, in the type that the operators of the model read.
@@ -52,16 +54,25 @@ extension FP8Operands {
     _ codes: ValueID, _ scale: Scale, to element: ElementType, before node: NodeID
   ) -> ValueID {
     if let known = decoded[codes] { return known }
-    let shape = graph[codes].type?.tensor?.shape
     let factor: ValueID
-    switch scale {
-    case .perTensor(let number): factor = graph.sharedScalar("fp8c.mul.\(number)", number)
-    case .perChannel(let numbers, let axis):
-      let behind = max((shape?.count ?? axis + 1) - axis - 1, 0)
+    if case .perChannel(let numbers, let axis) = scale {
+      let behind = max((graph[codes].type?.tensor?.shape?.count ?? axis + 1) - axis - 1, 0)
       factor = perChannelFactor(
         numbers, name: graph[codes].name,
         shape: [Int64(numbers.count)] + [Int64](repeating: 1, count: behind))
+    } else {
+      let number = scale.values.first ?? 1
+      factor = graph.sharedScalar("fp8c.mul.\(number)", number)
     }
+    return castFromFP8(codes, by: factor, to: element, before: node)
+  }
+
+  /// Codes times a factor, a value of the graph.
+  private mutating func castFromFP8(
+    _ codes: ValueID, by factor: ValueID, to element: ElementType, before node: NodeID
+  ) -> ValueID {
+    if let known = decoded[codes] { return known }
+    let shape = graph[codes].type?.tensor?.shape
     let value = graph.addNode(
       Node(
         op: TargetOperator.castFromFp8.rawValue, domain: context.settings.target.domain,
@@ -88,25 +99,27 @@ extension FP8Operands {
     /// What the operator's scalar scales cannot carry: multiplied in afterwards.
     var rest: [ValueID] = []
     var ports = module.ports.filter { $0.role == .activation || $0.role == .weight }
+    var casts: [TargetOperator] = [.fp8MatMul]
     for position in 0..<2 {
       guard let value = node.input(position),
         let match = ports.firstIndex(where: { $0.value == value })
       else { throw .portNotRead("operand \(position)", of: module.path) }
       let port = ports.remove(at: match)
-      guard let scale = port.scale else { throw .unmeasuredPort(port.name, of: module.path) }
-      if port.role == .weight {
-        operands.append(
-          try quantizedWeight(
-            port, ofModuleAt: index, isTransposed: transposes[position]))
-      } else {
-        operands.append(
-          quantizedActivation(
-            value, scale: scale.values.first ?? 1, isTransposed: transposes[position], before: id))
+      guard port.role == .weight else {
+        let (codes, factor, cast) = try operand(
+          port, of: module, isTransposed: transposes[position], before: id)
+        operands.append(codes)
+        factors.append(factor)
+        casts.append(cast)
+        continue
       }
-      switch scale {
-      case .perTensor(let number):
+      operands.append(
+        try quantizedWeight(port, ofModuleAt: index, isTransposed: transposes[position]))
+      switch port.scale {
+      case .dynamic?, nil: throw .unmeasuredPort(port.name, of: module.path)
+      case .perTensor(let number)?:
         factors.append(graph.sharedScalar("fp8c.mul.\(number)", number))
-      case .perChannel(let numbers, _):
+      case .perChannel(let numbers, _)?:
         // Channels are the columns of a right operand and the rows of a left one.
         let isColumns = position == 1
         let vector = perChannelFactor(
@@ -121,7 +134,7 @@ extension FP8Operands {
       }
     }
     try finishProduct(module, id, operands + factors, rest: rest)
-    return [.castToFp8, .fp8MatMul]
+    return casts
   }
 
   /// The operator itself, then factors, alpha, and beta times the addend of a `Gemm`.
@@ -225,6 +238,7 @@ extension FP8Operands {
       inputs: [], outputs: [], attributes: attributes, annotations: node.annotations,
       origin: node.origin)
     switch weightScale {
+    case .dynamic: throw .unmeasuredPort(weight.name, of: module.path)
     case .perTensor(let scale):
       inputs.append(graph.sharedScalar("fp8c.mul.\(scale)", scale))
       if let bias { inputs.append(bias) }

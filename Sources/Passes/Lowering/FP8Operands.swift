@@ -10,6 +10,8 @@ struct FP8Operands {
   private(set) var loweredCount = 0
 
   private var activations: [ActivationKey: ValueID] = [:]
+  /// The activations whose scales are computed when the model runs.
+  var dynamicActivations: [DynamicKey: DynamicOperand] = [:]
   /// The codes of weights, which all graphs of the model share.
   var library: CodeLibrary
   /// The dequantized values of codes.
@@ -239,7 +241,7 @@ struct FP8Operands {
         "\(name).scale", TensorType(.float32, sizes: [Int64(values.count)]),
         values.littleEndianBytes)
     case .perTensor(let value)?: factor = graph.sharedScalar("fp8c.scale.\(value)", value)
-    case nil: throw .notAWeight(name)
+    case .dynamic?, nil: throw .notAWeight(name)
     }
     let shape = graph[codes].type?.tensor?.shape
     let wide = graph.addNode(

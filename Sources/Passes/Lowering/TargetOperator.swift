@@ -8,6 +8,7 @@ internal import IR
 enum TargetOperator: String, CaseIterable {
   case castToFp8 = "CastToFp8"
   case castFromFp8 = "CastFromFp8"
+  case dynamicCastToFp8 = "DynamicCastToFp8"
   case fp8MatMul = "Fp8MatMul"
   case fp8Conv = "Fp8Conv"
   case fp8Softmax = "Fp8Softmax"
@@ -21,6 +22,7 @@ enum TargetOperator: String, CaseIterable {
     switch self {
     case .castToFp8: attributes = body.castToFp8()
     case .castFromFp8: attributes = body.castFromFp8()
+    case .dynamicCastToFp8: attributes = body.dynamicCastToFp8()
     case .fp8MatMul: attributes = body.fp8MatMul()
     case .fp8Conv: attributes = body.fp8Conv()
     case .fp8Softmax: attributes = body.fp8Softmax()
@@ -46,6 +48,49 @@ private struct FunctionBody {
     let wide = toFloat(x)
     graph.setOutputs([quantized(wide, by: factor)])
     return ["saturate_at", "to"]
+  }
+
+  /// Codes of x under scales of its own, and those scales: the largest magnitudes along `axes`, or of
+  /// all of x where there are none, over `reach`, which is full scale times backoff.
+  ///
+  /// The scale is the next power of two where `is_pow2`, else the nearest number of `scale_dtype`, and at
+  /// least 2^-126 (inc-fp8.md sections 3.5 and 4.6).
+  mutating func dynamicCastToFp8() -> [String] {
+    let x = graph.addInput("x", nil)
+    let axes = graph.addInput("axes", nil)
+    let wide = toFloat(x)
+    let largest = add("ReduceMax", [add("Abs", [wide], "magnitudes"), axes], "largest")
+    let share = add("Div", [largest, number("reach")], "share")
+    let quotient = add("Max", [share, literal(0x1p-126)], "quotient")
+    let flag = add(
+      "Constant", [], "pow2_int", [Attribute("value_int", .reference("is_pow2", kind: 2))])
+    let isPow2 = add("Cast", [flag], "wants_pow2", [Attribute("to", .int(9))])
+    let short = add(
+      "Cast", [quotient], "short", [Attribute("to", .reference("scale_dtype", kind: 2))])
+    let scale = add("Where", [isPow2, powerOfTwo(atLeast: quotient), toFloat(short)], "scale")
+    let inverse = add("Reciprocal", [scale], "inverse")
+    let factor = add(
+      "Cast", [inverse], "inverse_short", [Attribute("to", .reference("scale_dtype", kind: 2))])
+    graph.setOutputs([quantized(wide, by: toFloat(factor)), scale])
+    return ["is_pow2", "reach", "saturate_at", "scale_dtype", "to"]
+  }
+
+  /// The least power of two that is not below a float32 of at least 2^-126.
+  ///
+  /// The one not above a number p is q - (1 - 2^-24) q with q = (2^23 + 1) p, in float32 and rounded at
+  /// every step: Rump, Ogita and Oishi, "Accurate floating-point summation, part I", algorithm 3.6. Large
+  /// numbers are made small for it, so that q is finite.
+  private mutating func powerOfTwo(atLeast value: ValueID) -> ValueID {
+    let isLarge = add("Greater", [value, literal(0x1p64)], "is_large")
+    let small = add("Mul", [value, literal(0x1p-64)], "made_small")
+    let p = add("Where", [isLarge, small, value], "p")
+    let q = add("Mul", [p, literal(0x1p23 + 1)], "q")
+    let lower = add("Sub", [q, add("Mul", [q, literal(1 - 0x1p-24)], "q_lower")], "power_lower")
+    let isExact = add("Equal", [lower, p], "is_exact")
+    let upper = add("Add", [lower, lower], "power_upper")
+    let power = add("Where", [isExact, lower, upper], "power_small")
+    let large = add("Mul", [power, literal(0x1p64)], "power_large")
+    return add("Where", [isLarge, large, power], "power")
   }
 
   /// The codes of softmax(x) along `axis`.

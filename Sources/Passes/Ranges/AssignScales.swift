@@ -48,11 +48,15 @@ package struct AssignScales: Pass {
     let method = context.settings.method(of: module)
     switch port.role {
     case .unquantized: return nil
+    case .output where context.settings.isDynamic: return nil
     case .output:
       // The output of a product has the product of the operands' scales, which nothing applies.
       let kind = context.settings.modules.kind(named: module.kind)
       guard kind?.port(port.name)?.scale == .own else { return nil }
       return try perTensor(port, module, method.activation, &context)
+    case .activation where context.settings.isDynamic:
+      let isPerTensor = method.activation.granularity == .perTensor
+      return .dynamic(reducing: isPerTensor ? nil : depthAxis(of: port, module, graph))
     case .activation:
       return try perTensor(port, module, method.activation, &context)
     case .weight:
@@ -64,6 +68,20 @@ package struct AssignScales: Pass {
       }
       return try perChannel(port, axis, module, method.weight, graph, &context)
     }
+  }
+
+  /// The axis of an operand that a product sums over, counted from the end; `nil` for a vector.
+  private func depthAxis(of port: Port, _ module: QuantizedModule, _ graph: Graph) -> Int? {
+    if graph.type(of: port)?.shape?.count ?? 2 < 2 { return nil }
+    for id in module.nodes {
+      let node = graph[id]
+      guard let value = port.value, node.inputs.contains(value) else { continue }
+      // Both operands may be one value: the one called `other` is the right one.
+      let isRight = port.name == "other" || node.input(0) != value
+      let transposes = node.int(isRight ? "transB" : "transA") ?? 0 != 0
+      return isRight == transposes ? -1 : -2
+    }
+    return -1
   }
 
   private func perTensor(

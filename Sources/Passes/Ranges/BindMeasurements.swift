@@ -48,7 +48,7 @@ package struct BindMeasurements: Pass {
       for position in ports.indices {
         switch ports[position].role {
         case .activation, .output:
-          guard method.activation.value != .fixed else { continue }
+          guard method.activation.value != .fixed, !context.settings.isDynamic else { continue }
           if let range = range(of: ports[position], module, record, &context) {
             ports[position].maxAbs = range
           } else if isNeeded(ports[position], module, context) {

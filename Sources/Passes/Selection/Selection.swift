@@ -17,6 +17,8 @@ package struct Selection {
   package var blockedTypes: [String]
   /// The types taken where both allow lists are empty.
   package var defaultTypes: [String]
+  /// Where scales are computed when the model runs, the types that can; `nil` elsewhere.
+  package var dynamicTypes: [String]?
 
   package init(
     allowedNames: [PathPattern] = [], allowedTypes: [String] = [],
@@ -32,6 +34,9 @@ package struct Selection {
   /// Why the module is left, `nil` where it is taken.
   package func reason(against type: String, path: String) -> String? {
     if blockedTypes.contains(type) { return "type '\(type)' is on the blocklist" }
+    if let dynamicTypes, !dynamicTypes.contains(type) {
+      return "type '\(type)' has no dynamic quantization"
+    }
     let isDefault = allowsDefaults || (allowedNames.isEmpty && allowedTypes.isEmpty)
     let isAllowed =
       (isDefault && defaultTypes.contains(type)) || allowedTypes.contains(type)
@@ -56,7 +61,7 @@ package struct Selection {
   /// True where modules of the type are taken whatever their path.
   package func takes(_ type: String) -> Bool {
     let isDefault = allowsDefaults || (allowedNames.isEmpty && allowedTypes.isEmpty)
-    return !blockedTypes.contains(type)
+    return !blockedTypes.contains(type) && dynamicTypes?.contains(type) ?? true
       && ((isDefault && defaultTypes.contains(type)) || allowedTypes.contains(type))
   }
 
