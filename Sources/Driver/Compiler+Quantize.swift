@@ -46,14 +46,15 @@ extension Compiler {
 
     let files = configuration.files
     let needsRanges = context.settings.needsRanges
-    var measurement: Measurement?
+    var measurement: (Measurement, names: [String: String])?
     var measurementDigest: String?
     if needsRanges, !model.modules.isEmpty {
       let path = files.measurement
       let read = try Measurement(path: path)
       measurementDigest = try digest(ofFile: path)
-      bind(read, to: &context, model)
-      measurement = read
+      let names = try measuredNames(of: model, in: read, files: &dependencies)
+      bind(read, to: &context, model, names)
+      measurement = (read, names)
       dependencies.add(measured.files.isEmpty ? [path] : measured.files)
     }
     do throws(Diagnostic) {
@@ -74,8 +75,8 @@ extension Compiler {
       let table = ScaleTable(
         header, model: model, losses: exporter.losses, limits: context.settings.limits)
       try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
-      if let measurement {
-        try writeScaleFile(measurement, model, context, to: files)
+      if let (read, names) = measurement {
+        try writeScaleFile(read, model, names, context, to: files)
       }
       if let path = options.ir { try write(model.text, to: path) }
       if let path = options.depfile { try write(dependencies.text, to: path) }
@@ -93,105 +94,6 @@ extension Compiler {
     if let path = options.scales { return path }
     let stem = output.hasSuffix(".onnx") ? String(output.dropLast(5)) : output
     return "\(stem).scales.json"
-  }
-
-  // MARK: Ranges
-
-  /// Gives the passes the measured ranges by the names of ports.
-  private func bind(_ measurement: Measurement, to context: inout PassContext, _ model: Model) {
-    var records: [String: MeasuredNode] = [:]
-    for node in measurement.nodes { records[node.name] = node }
-    context.settings.measuredPaths = measurement.nodes.map(\.name)
-    for module in model.modules {
-      guard let record = records[module.path],
-        let kind = context.settings.modules.kind(named: module.kind)
-      else { continue }
-      var ranges: [String: [Float]] = [:]
-      for (port, table) in zip(kind.ports(measuredIn: .inputs), record.inputs) {
-        ranges[port.name] = table.rows.flatMap { $0 }
-      }
-      for (port, table) in zip(kind.ports(measuredIn: .outputs), record.outputs) {
-        ranges[port.name] = table.rows.flatMap { $0 }
-      }
-      context.settings.ranges[module.path] = ranges
-    }
-  }
-
-  /// Reads every weight once, for its range and, where the method searches, for its best scale.
-  private func gatherWeightStatistics(
-    of model: Model, _ store: WeightStore, _ context: inout PassContext
-  ) throws(Diagnostic) {
-    for placed in model.placedModules {
-      let method = context.settings.method(of: placed.module)
-      let choice = method.weight
-      let rule = try context.settings.rule(choice)
-      for port in placed.module.ports where port.role == .weight {
-        let channels = context.settings.channels(of: port, in: placed.graph, method)
-        let key = WeightSearch(channels, choice)
-        let isSearched = choice.value != .search || context.settings.searchedScales[key] != nil
-        guard let weight = placed.weight(of: port),
-          context.settings.weightRanges[channels] == nil || !isSearched
-        else { continue }
-        let name = placed.graph.name(of: port)
-        let axis = channels.axis
-        var search: ScaleSearch?
-        if choice.value == .search, axis == nil {
-          search = ScaleSearch(
-            encoding: context.settings.limits.encoding,
-            fullscale: context.settings.limits.fullscale, candidates: rule.tensorCandidates)
-        }
-        let ranges = try store.ranges(of: weight, axis: axis, feeding: &search)
-        if ranges.nonFiniteCount > 0 {
-          guard options.allowsNonFinite else {
-            throw .weightNotFinite(
-              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0)
-          }
-          context.warn(
-            .weightNotFinite(
-              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0))
-        }
-        context.settings.weightRanges[channels] = ranges.maxAbs
-        if let found = search?.best(comparingIn: context.settings.hp) {
-          context.settings.searchedScales[key] = .perTensor(found)
-        } else if choice.value == .search, let axis {
-          context.settings.searchedScales[key] = .perChannel(
-            try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
-        }
-      }
-    }
-  }
-
-  /// FP8 weights that the model already has must lie within the target's range.
-  private func checkStoredCodes(
-    of model: Model, _ store: WeightStore, _ context: PassContext
-  ) throws(Diagnostic) {
-    let limits = context.settings.limits
-    let limit = limits.encoding.encode(limits.fullscale, fullscale: limits.fullscale)
-    for id in model.graph.weights {
-      guard let weight = model.graph[id].weight, weight.stored.element == limits.encoding.element
-      else { continue }
-      let largest = try store.largestCode(of: weight)
-      guard largest <= limit || largest == FP8Format.nanCode else {
-        throw .storedCodeOutOfRange(model.graph[id].name, limit: limits.fullscale)
-      }
-    }
-  }
-
-  /// The multiples of each channel's own scale with the least error; reads the weight once more.
-  private func searchChannels(
-    _ weight: Weight, _ axis: Int, _ ranges: RangeAccumulator, _ rule: ScaleRule,
-    _ store: WeightStore, _ context: PassContext
-  ) throws(Diagnostic) -> [Float] {
-    let precision = HighPrecision(weight.type().element) ?? .fp32
-    let references = ranges.maxAbs.map {
-      rule.channelScale(forMaxAbs: $0, in: precision).value ?? 1
-    }
-    var search = ScaleSearch(
-      encoding: context.settings.limits.encoding, fullscale: context.settings.limits.fullscale,
-      references: references, multipliers: rule.channelMultipliers,
-      layout: try store.layout(of: weight, axis: axis))
-    try store.feed(weight, to: &search)
-    return search.bestPerChannel(comparingIn: context.settings.hp)
   }
 
   // MARK: Writing
@@ -240,7 +142,7 @@ extension Compiler {
 
   /// INC's scale file beside the measurement, for the modules of this model.
   private func writeScaleFile(
-    _ measurement: Measurement, _ model: Model, _ context: PassContext,
+    _ measurement: Measurement, _ model: Model, _ names: [String: String], _ context: PassContext,
     to files: MeasurementFiles
   ) throws(Diagnostic) {
     var kinds: [String: RecordKind] = [:]
@@ -262,16 +164,25 @@ extension Compiler {
         weights[module.path] = .channels(values, inputs: count / max(values.count, 1))
       }
     }
+    // Methods are chosen by the model's names, and the file has the measurement's.
+    let paths = Dictionary(uniqueKeysWithValues: names.map { ($0.value, $0.key) })
     var taken = measurement
-    taken.nodes = measurement.nodes.filter { kinds[$0.name] != nil }
+    taken.nodes = measurement.nodes.compactMap { node in
+      guard let path = paths[node.name], kinds[path] != nil else { return nil }
+      var node = node
+      node.name = path
+      return node
+    }
     let recorder = try ScaleRecorder(
       plan: context.settings.plan, limits: context.settings.limits,
       arithmetic: context.settings.arithmetic, precision: context.settings.hp,
       allowsNonFinite: options.allowsNonFinite)
-    let scales = try recorder.scales(of: taken, kinds: kinds, types: types, weights: weights)
+    var file = try recorder.scales(of: taken, kinds: kinds, types: types, weights: weights).file
+    for index in file.records.indices {
+      file.records[index].name = names[file.records[index].name] ?? file.records[index].name
+    }
     let method = context.settings.plan.standard.name
-    try write(
-      scales.file.text, archive: scales.file.archive, to: files.scales(method: method))
+    try write(file.text, archive: file.archive, to: files.scales(method: method))
   }
 
   /// What INC's record of a module of this kind means: one with a weight is a linear's.

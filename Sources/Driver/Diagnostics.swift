@@ -73,6 +73,17 @@ extension Diagnostic {
       .warning, .done, "module '\(path)' was not executed by any batch, so it is not measured")
   }
 
+  static func nothingToRename(_ name: String, near: String?) -> Diagnostic {
+    Diagnostic(
+      .warning, .done, "'\(name)' is no measured module",
+      notes: near.map { ["the nearest is '\($0)'"] } ?? [])
+  }
+
+  static func prefixMap(_ text: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "option '--module-prefix-map' has the value '\(text)', expected 'OLD=NEW'")
+  }
+
   static func nothingToExplain(_ subject: String, near: String?) -> Diagnostic {
     Diagnostic(
       .warning, .done, "'\(subject)' is no kind, type, path or name of a node that was looked at",

@@ -16,6 +16,10 @@ package struct Options: Sendable {
   package var blockedNames: [String] = []
   package var blockedTypes: [String] = []
   package var dumpStatsPath: String?
+  /// A file of the model's names for measured modules.
+  package var moduleMap: String?
+  /// Parents of measured names to exchange, as `OLD=NEW`.
+  package var modulePrefixes: [String] = []
   package var target: String?
   package var usesQDQ = false
   package var calibration: [String] = []

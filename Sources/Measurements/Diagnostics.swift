@@ -42,6 +42,12 @@ extension Diagnostic {
       "range of \(tensor) of module '\(module)' is \(range), expected a number with a scale")
   }
 
+  static func renamedAlike(_ first: String, _ second: String, to name: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "measured modules '\(first)' and '\(second)' would both be '\(name)', expected one of a name")
+  }
+
   static func scalesNotRanges(file: String?) -> Diagnostic {
     Diagnostic(
       .error, .configuration, at: Location(file: file),

@@ -136,13 +136,17 @@ extension Diagnostic {
       notes: suggestion(for: name, among: known))
   }
 
-  static func unmeasured(_ paths: [String], measured: [String]) -> Diagnostic {
+  static func unmeasured(_ paths: [String], unbound: [String]) -> Diagnostic {
     let shown = paths.prefix(5).map { "'\($0)'" }.joined(separator: ", ")
     let more = paths.count > 5 ? " and \(paths.count - 5) more" : ""
     var notes: [String] = []
-    if let first = paths.first, let near = nearest(to: first, among: measured) {
+    if let first = paths.first, let near = nearest(to: first, among: unbound) {
       notes.append("the nearest measured module to '\(first)' is '\(near)'")
+    } else if let first = unbound.first {
+      notes.append(
+        "the first of \(unbound.count) measured modules that the model does not have is '\(first)'")
     }
+    notes.append("'--module-map' names measured modules as the model does")
     notes.append("'ignore_modules_wo_measures' leaves such modules in high precision")
     return Diagnostic(
       .error, .configuration, "no measurement for \(paths.count) modules: \(shown)\(more)",

@@ -29,8 +29,8 @@ package struct PassSettings {
 
   /// Measured ranges by module path and port.
   package var ranges: [String: [String: [Float]]] = [:]
-  /// The paths of `ranges` in the order of their file.
-  package var measuredPaths: [String] = []
+  /// The measured modules that the model does not have, in the order of their file.
+  package var unboundNames: [String] = []
   /// The largest magnitudes of weights, one number or one for each channel.
   package var weightRanges: [WeightChannels: [Float]] = [:]
   /// Scales found by a search over a weight's elements.

@@ -63,6 +63,13 @@ struct SharedOptions: ParsableArguments {
     help: "Say why nodes were or were not taken: all, or those of a kind, type, path or name.")
   var explain: String?
 
+  @Option(help: "A JSON object of the model's names by the measurement's.")
+  var moduleMap: String?
+
+  @Option(
+    help: "Exchange parents of measured names, OLD=NEW; an empty one drops or adds (repeatable).")
+  var modulePrefixMap: [String] = []
+
   @Option(help: "Where a dependency file for Make and Ninja goes.")
   var depfile: String?
 
@@ -128,6 +135,8 @@ struct SharedOptions: ParsableArguments {
     options.blockedNames = blockName
     options.blockedTypes = blockType
     options.dumpStatsPath = dumpStatsPath
+    options.moduleMap = moduleMap
+    options.modulePrefixes = modulePrefixMap
     options.target = target
     options.usesQDQ = qdq
     options.calibration = calibration

@@ -77,7 +77,7 @@ struct GoldenFacts {
     switch key {
     case "RANGE":
       guard words.count >= 3 else { throw GoldenFault.line(key, words) }
-      if settings.ranges[words[0]] == nil { settings.measuredPaths.append(words[0]) }
+      if settings.ranges[words[0]] == nil { settings.unboundNames.append(words[0]) }
       settings.ranges[words[0], default: [:]][words[1]] = try numbers(words[2...], key)
     case "WEIGHT":
       let (value, axis, numbers) = try weight(words, key)

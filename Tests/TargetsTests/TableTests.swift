@@ -135,14 +135,29 @@ struct TableTests {
         "the nearest is 'maxabs_hw': weight per-tensor, maxabs, aligned, activation per-tensor, "
           + "maxabs, aligned"
       ])
-    let dynamic = #expect(throws: Diagnostic.self) {
-      try plan(
-        #"""
-        {"default": {"weight": {"granularity": "PCS", "rounding_method": "POW2"},
-                     "activation": {"granularity": "PCS", "rounding_method": "POW2"}}}
-        """#)
+  }
+
+  @Test func `methods with dynamic scales are for those who ask for such scales`() throws {
+    let table = try MethodTable.embedded()
+    let dynamic = try plan(
+      #"""
+      {"default": {"weight": {"granularity": "PCS", "rounding_method": "POW2"},
+                   "activation": {"granularity": "PCS", "rounding_method": "POW2"}}}
+      """#)
+    #expect(dynamic.standard.name == "maxabs_pcs_pow2")
+    try dynamic.check(isDynamic: true, table)
+    let error = #expect(throws: Diagnostic.self) { try dynamic.check(isDynamic: false, table) }
+    #expect(error?.message.contains("'maxabs_pcs_pow2'") == true)
+    // inc-fp8.md section 3.5: the names that are left.
+    let usable = [
+      "maxabs_pow2", "maxabs_arbitrary", "maxabs_pow2_opt_weight",
+      "act_maxabs_pow2_weights_pcs_maxabs_pow2", "act_maxabs_pow2_weights_pcs_opt_pow2",
+      "act_maxabs_pcs_pow2_weight_maxabs_pts_pow2_hw", "maxabs_pcs_pow2",
+    ]
+    let found = table.methods.filter { method in
+      (try? MethodPlan(method).check(isDynamic: true, table)) != nil
     }
-    #expect(dynamic?.message.contains("'maxabs_pcs_pow2'") == true)
+    #expect(found.map(\.name) == usable)
   }
 
   @Test func `an unknown method is named with the nearest`() throws {

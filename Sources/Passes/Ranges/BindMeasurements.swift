@@ -28,7 +28,7 @@ package struct BindMeasurements: Pass {
     model.graph.mapAll { bind(&$0, &missing, &context) }
     guard !missing.isEmpty else { return }
     guard context.settings.ignoresUnmeasured else {
-      throw .unmeasured(missing, measured: context.settings.measuredPaths)
+      throw .unmeasured(missing, unbound: context.settings.unboundNames)
     }
     for path in missing { context.remark(.leftUnmeasured(path)) }
     let left = Set(missing)
