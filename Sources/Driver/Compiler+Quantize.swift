@@ -48,6 +48,7 @@ extension Compiler {
     let needsRanges = context.settings.needsRanges
     var measurement: (Measurement, names: [String: String])?
     var measurementDigest: String?
+    var cache: ScaleCache?
     if needsRanges, !model.modules.isEmpty {
       let path = files.measurement
       let read = try Measurement(path: path)
@@ -55,6 +56,12 @@ extension Compiler {
       let names = try measuredNames(of: model, in: read, files: &dependencies)
       bind(read, to: &context, model, names)
       measurement = (read, names)
+      cache = try ScaleCache(
+        files, context.settings, configuration, weights: store.paths, digest: digest)
+      // INC recalculates whatever an object says (inc-fp8.md section 4.8).
+      if !configuration.recalculatesScales, configuration.methodPlan == nil {
+        note(try cache?.fill(&context.settings, for: model, names) ?? .absent)
+      }
       dependencies.add(measured.files.isEmpty ? [path] : measured.files)
     }
     do throws(Diagnostic) {
@@ -77,6 +84,7 @@ extension Compiler {
       try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
       if let (read, names) = measurement {
         try writeScaleFile(read, model, names, context, to: files)
+        try cache?.write { (text, path) throws(Diagnostic) in try write(text, to: path) }
       }
       if let path = options.ir { try write(model.text, to: path) }
       if let path = options.depfile { try write(dependencies.text, to: path) }
@@ -87,6 +95,17 @@ extension Compiler {
       summarize(model, exporter.losses, context, output)
     }
     return .done
+  }
+
+  private func note(_ outcome: ScaleCache.Outcome) {
+    guard !console.isQuiet else { return }
+    switch outcome {
+    case .absent: return
+    case .used(let path): console.note("using the scales that were searched for in '\(path)'")
+    case .stale(let path):
+      console.note(
+        "the scales in '\(path)' follow from another model, method, format or target: not used")
+    }
   }
 
   /// `OUT` with `.scales.json` for `.onnx`.

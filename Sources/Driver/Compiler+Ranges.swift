@@ -78,14 +78,14 @@ extension Compiler {
       for port in placed.module.ports where port.role == .weight {
         let channels = context.settings.channels(of: port, in: placed.graph, method)
         let key = WeightSearch(channels, choice)
-        let isSearched = choice.value != .search || context.settings.searchedScales[key] != nil
+        let searches = choice.value == .search && context.settings.searchedScales[key] == nil
         guard let weight = placed.weight(of: port),
-          context.settings.weightRanges[channels] == nil || !isSearched
+          context.settings.weightRanges[channels] == nil || searches
         else { continue }
         let name = placed.graph.name(of: port)
         let axis = channels.axis
         var search: ScaleSearch?
-        if choice.value == .search, axis == nil {
+        if searches, axis == nil {
           search = ScaleSearch(
             encoding: context.settings.limits.encoding,
             fullscale: context.settings.limits.fullscale, candidates: rule.tensorCandidates)
@@ -103,7 +103,7 @@ extension Compiler {
         context.settings.weightRanges[channels] = ranges.maxAbs
         if let found = search?.best(comparingIn: context.settings.hp) {
           context.settings.searchedScales[key] = .perTensor(found)
-        } else if choice.value == .search, let axis {
+        } else if searches, let axis {
           context.settings.searchedScales[key] = .perChannel(
             try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
         }

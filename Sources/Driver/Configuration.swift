@@ -29,6 +29,8 @@ package struct Configuration: Equatable, Sendable {
   private var methodObject: JSON?
   package private(set) var methodPlan: MethodPlan?
   package var usesQDQ = false
+  /// Scales of an earlier run are not used again.
+  package var recalculatesScales = false
   /// Scales of activations are computed when the model runs, and nothing is measured.
   package var isDynamic = false
   package var ignoresUnmeasured = false
@@ -45,11 +47,12 @@ package struct Configuration: Equatable, Sendable {
   private static let keys = [
     "mode", "fp8_config", "hp_dtype", "observer", "measure_exclude", "allowlist", "blocklist",
     "whitelist", "blacklist", "scale_method", "use_qdq", "dump_stats_path", "device_for_scales",
-    "dynamic_quantization", "ignore_modules_wo_measures", "global_rank", "world_size",
+    "dynamic_quantization", "recalc_scales", "ignore_modules_wo_measures", "global_rank",
+    "world_size",
     "seperate_measure_files",
   ]
   private static let withoutEffect = [
-    "scale_params", "scale_format", "fake_quant", "measure_on_hpu", "recalc_scales", "method",
+    "scale_params", "scale_format", "fake_quant", "measure_on_hpu", "method",
     "local_rank",
   ]
 
@@ -85,6 +88,7 @@ package struct Configuration: Equatable, Sendable {
       let plan = try MethodPlan(value, try MethodTable.embedded())
       (scaleMethod, methodObject, methodPlan) = (plan.standard.name, value.value, plan)
     case "dynamic_quantization": isDynamic = try flag(value)
+    case "recalc_scales": recalculatesScales = try flag(value)
     case "use_qdq": usesQDQ = try flag(value)
     case "ignore_modules_wo_measures": ignoresUnmeasured = try flag(value)
     case "dump_stats_path": dumpStatsPath = try value.string()
@@ -155,6 +159,7 @@ package struct Configuration: Equatable, Sendable {
       "scale_method": methodObject ?? .string(scaleMethod),
       "use_qdq": .bool(usesQDQ),
       "dynamic_quantization": .bool(isDynamic),
+      "recalc_scales": .bool(recalculatesScales),
       "ignore_modules_wo_measures": .bool(ignoresUnmeasured),
       "device_for_scales": .string(target),
       "dump_stats_path": .string(dumpStatsPath),

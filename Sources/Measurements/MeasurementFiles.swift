@@ -29,6 +29,11 @@ package struct MeasurementFiles: Equatable, Sendable {
   /// The scale file of a method, named in upper case as INC does.
   package func scales(method: String) -> String { "\(stem)_\(method.uppercased())\(suffix).json" }
 
+  /// What the scales of a method follow from, by which a later run tells whether they are still right.
+  package func scalesProvenance(method: String) -> String {
+    "\(stem)_\(method.uppercased())\(suffix)_provenance.json"
+  }
+
   package var folder: String { InputFile.folder(of: prefix) }
 
   /// The file of one tensor of one batch that the observer `save` dumps.
