@@ -85,7 +85,7 @@ extension Compiler {
         let name = placed.graph.name(of: port)
         let axis = channels.axis
         var search: ScaleSearch?
-        if searches, axis == nil {
+        if searches, axis == nil, choice.objective == .squaredError {
           search = ScaleSearch(
             encoding: context.settings.limits.encoding,
             fullscale: context.settings.limits.fullscale, candidates: rule.tensorCandidates)
@@ -103,6 +103,10 @@ extension Compiler {
         context.settings.weightRanges[channels] = ranges.maxAbs
         if let found = search?.best(comparingIn: context.settings.hp) {
           context.settings.searchedScales[key] = .perTensor(found)
+        } else if searches, axis == nil, choice.objective == .relativePerChannel {
+          context.settings.searchedScales[key] = try searchByRelativeError(
+            weight, port.channelAxis, rule, store, context
+          ).map { .perTensor($0) }
         } else if searches, let axis {
           context.settings.searchedScales[key] = .perChannel(
             try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
@@ -125,6 +129,17 @@ extension Compiler {
         throw .storedCodeOutOfRange(model.graph[id].name, limit: limits.fullscale)
       }
     }
+  }
+
+  /// The scale of a whole tensor that its channels are best with; reads the weight once more.
+  private func searchByRelativeError(
+    _ weight: Weight, _ axis: Int?, _ rule: ScaleRule, _ store: WeightStore, _ context: PassContext
+  ) throws(Diagnostic) -> Float? {
+    var search = ScaleSearch(
+      encoding: context.settings.limits.encoding, fullscale: context.settings.limits.fullscale,
+      candidates: rule.tensorCandidates, channels: try store.layout(of: weight, axis: axis))
+    try store.feed(weight, to: &search)
+    return search.bestByRelativeError()
   }
 
   /// The multiples of each channel's own scale with the least error; reads the weight once more.

@@ -27,6 +27,15 @@ package struct ScaleChoice: Hashable, Sendable {
     case unit
   }
 
+  /// What a search over a whole tensor makes small.
+  package enum Objective: String, CaseIterable, Sendable {
+    /// The sum of squared errors, as INC has it, which is nearly flat in a format whose steps are relative.
+    case squaredError = "squared-error"
+    /// The mean of the channels' squared errors over their sums of squares: small channels count as much
+    /// as large ones.
+    case relativePerChannel = "relative-per-channel"
+  }
+
   package var granularity: Granularity
   package var value: Value
   package var rounding: Rounding
@@ -34,6 +43,7 @@ package struct ScaleChoice: Hashable, Sendable {
   package var backoff: Double
   /// The scales to try, or per channel the multiples of the maxabs scale; `nil` for INC's own.
   package var candidates: [Double]?
+  package var objective = Objective.squaredError
 
   /// The share of full scale of a scale that is computed when the model runs, whatever the method's own
   /// backoff (inc-fp8.md section 3.5).

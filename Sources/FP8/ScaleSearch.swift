@@ -70,6 +70,37 @@ package struct ScaleSearch: Sendable {
     return best?.scale
   }
 
+  /// A search for one scale of a whole tensor that looks at the errors of its channels.
+  package init(
+    encoding: FP8Format, fullscale: Float, candidates: [Float], channels layout: ChannelLayout
+  ) {
+    self.init(
+      encoding: encoding, fullscale: fullscale,
+      references: Array(repeating: 1, count: layout.channels),
+      multipliers: candidates + [ScaleSearch.flushing], layout: layout)
+  }
+
+  /// A scale under which all elements below 2^116 have code zero: the error is the sum of squares.
+  private static let flushing: Float = 0x1p126
+
+  /// The candidate whose errors, each channel's over its sum of squares, have the least mean; of equal
+  /// means the last.
+  ///
+  /// For a search with `candidates` and `channels`. Channels of zeros do not count.
+  package func bestByRelativeError() -> Float? {
+    let stride = groups * Int(FP8C_LANES)
+    var best: (error: Double, scale: Float)?
+    for index in 0..<count - 1 {
+      var total = 0.0
+      for channel in 0..<layout.channels {
+        let signal = sums[channel * stride + count - 1]
+        if signal > 0 { total += sums[channel * stride + index] / signal }
+      }
+      if total <= best?.error ?? .infinity { best = (total, scales[index]) }
+    }
+    return best?.scale
+  }
+
   /// Each channel's multiple of the least error; of equal errors the first.
   ///
   /// The error is the sum of squares, rounded to `precision`. A channel none of whose errors is

@@ -56,7 +56,10 @@ package struct MethodTable: Equatable, Sendable {
     }
     if let field = try object.optional("backoff") { choice.backoff = try field.double() }
     if let params = try object.optional("params"), !params.isNull {
-      try params.onlyKeys(["weight_scales"])
+      try params.onlyKeys(["weight_scales", "objective"])
+      if let objective = try params.optional("objective") {
+        choice.objective = try objective.choice(of: ScaleChoice.Objective.self)
+      }
       if let scales = try params.optional("weight_scales") {
         choice.candidates = try scales.doubles()
       }

@@ -104,13 +104,15 @@ struct TableTests {
     let plan = try plan(
       #"""
       {"default": {"weight": {"scale_value_type": "opt", "rounding_method": "HW_ALIGNED",
-                              "params": {"weight_scales": [1, 2]}},
+                              "params": {"weight_scales": [1, 2],
+                                         "objective": "relative-per-channel"}},
                    "activation": {"rounding_method": "HW_ALIGNED", "backoff": 0.25}},
        "nodes": {"lm_head": {"weight": {"rounding_method": "POW2"},
                              "activation": {"rounding_method": "POW2"}}}}
       """#)
     #expect(plan.standard.name == "maxabs_hw_opt_weight")
     #expect(plan.standard.weight.candidates == [1, 2])
+    #expect(plan.standard.weight.objective == .relativePerChannel)
     #expect(plan.standard.weight.backoff == 1)
     let head = plan.method(path: "lm_head", type: "Linear")
     #expect(head.name == "maxabs_pow2_opt_weight")
