@@ -68,7 +68,7 @@ let package = Package(
     .executableTarget(
       name: "fp8c",
       dependencies: [
-        "Driver", "FP8", "Support",
+        "Driver", "FP8", "Passes", "Support",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

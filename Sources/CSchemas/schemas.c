@@ -3,6 +3,9 @@
 // #embed is C23; as an extension it is part of every clang that Swift ships.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
+static const unsigned char config[] = {
+#embed "../../schemas/config.schema.json"
+};
 static const unsigned char methods[] = {
 #embed "../../schemas/methods.json"
 };
@@ -21,6 +24,9 @@ static const unsigned char results[] = {
 static const unsigned char scale_table[] = {
 #embed "../../schemas/scale-table.schema.json"
 };
+static const unsigned char target[] = {
+#embed "../../schemas/target.schema.json"
+};
 static const unsigned char gaudi2[] = {
 #embed "../../schemas/targets/gaudi2.json"
 };
@@ -34,12 +40,14 @@ static const unsigned char generic[] = {
 #define SCHEMA(path, bytes) {path, bytes, sizeof(bytes)}
 
 const fp8c_schema fp8c_schemas[] = {
+    SCHEMA("config.schema.json", config),
     SCHEMA("methods.json", methods),
     SCHEMA("modules.json", modules),
     SCHEMA("operators.json", operators),
     SCHEMA("opsets.json", opsets),
     SCHEMA("results.json", results),
     SCHEMA("scale-table.schema.json", scale_table),
+    SCHEMA("target.schema.json", target),
     SCHEMA("targets/gaudi2.json", gaudi2),
     SCHEMA("targets/gaudi3.json", gaudi3),
     SCHEMA("targets/generic.json", generic),

@@ -135,4 +135,14 @@ extension Compiler {
     try console.result(try Target.text(name))
     return .done
   }
+
+  /// `fp8c schema`: the names of the JSON Schemas of the files that people write, or one of them.
+  package func schema(_ name: String?) throws(Diagnostic) -> ExitStatus {
+    guard let name else {
+      try console.result(EmbeddedFile.schemaNames.map { "\($0)\n" }.joined())
+      return .done
+    }
+    try console.result(try EmbeddedFile.schema(name))
+    return .done
+  }
 }

@@ -42,6 +42,7 @@ extension Compiler {
     let structure = try store.model.structureDigest()
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     explain(model, context)
+    if configuration.isFake { context.warn(.fakeQuantization()) }
     if model.modules.isEmpty { context.warn(.noModules()) }
 
     let files = configuration.files

@@ -41,42 +41,65 @@ package struct Compiler {
   /// The configuration with the tables that it names.
   func settings(_ configuration: Configuration) throws(Diagnostic) -> PassSettings {
     var settings = try PassSettings()
-    settings.target = try Target.load(configuration.target)
+    settings.target = try at("device_for_scales", in: configuration) { () throws(Diagnostic) in
+      try Target.load(configuration.target)
+    }
     settings.limits = try settings.target.limits(of: configuration.format)
     settings.hp = configuration.hp
     settings.arithmetic =
       options.arithmetic ?? ScaleArithmetic.standard(for: configuration.hp)
     let methods = try MethodTable.embedded()
-    if let plan = configuration.methodPlan {
-      settings.plan = plan
-    } else {
-      settings.plan = MethodPlan(try methods.method(configuration.scaleMethod))
+    settings.plan = try at("scale_method", in: configuration) { () throws(Diagnostic) in
+      var plan = MethodPlan(try methods.method(configuration.scaleMethod))
+      if let object = configuration.methodPlan { plan = object }
+      try plan.check(isDynamic: configuration.isDynamic, methods)
+      return plan
     }
-    try settings.plan.check(isDynamic: configuration.isDynamic, methods)
     settings.isDynamic = configuration.isDynamic
     if configuration.isDynamic {
-      guard !configuration.usesQDQ else { throw .dynamicQDQ() }
+      guard !configuration.usesQDQ, !configuration.isFake else { throw .dynamicQDQ() }
       settings.selection.dynamicTypes = settings.modules.types.filter(\.isDynamic).map(\.name)
     }
-    settings.form = configuration.usesQDQ ? .qdq : .target
+    settings.form = configuration.usesQDQ || configuration.isFake ? .qdq : .target
     settings.weightsVia = options.weightsViaHP ? configuration.hp : nil
     settings.ignoresUnmeasured = configuration.ignoresUnmeasured
     settings.measuresOutputs = configuration.measuresOutputs
     settings.allowsNonFinite = options.allowsNonFinite
     settings.hasFP8Cache = options.hasFP8Cache
-    settings.selection.allowedNames = try patterns(configuration.allowedNames)
-    settings.selection.blockedNames = try patterns(configuration.blockedNames)
-    settings.selection.allowedTypes = try types(
-      configuration.allowedTypes.filter { $0 != Selection.defaults }, settings.modules)
-    settings.selection.allowsDefaults = configuration.allowedTypes.contains(Selection.defaults)
-    settings.selection.blockedTypes = try types(configuration.blockedTypes, settings.modules)
+    var selection = settings.selection
+    let modules = settings.modules
+    try at("allowlist", in: configuration) { () throws(Diagnostic) in
+      selection.allowedNames = try patterns(configuration.allowedNames)
+      selection.allowedTypes = try types(
+        configuration.allowedTypes.filter { $0 != Selection.defaults }, modules)
+      selection.allowsDefaults = configuration.allowedTypes.contains(Selection.defaults)
+    }
+    try at("blocklist", in: configuration) { () throws(Diagnostic) in
+      selection.blockedNames = try patterns(configuration.blockedNames)
+      selection.blockedTypes = try types(configuration.blockedTypes, modules)
+    }
+    settings.selection = selection
     return settings
   }
 
-  /// With `--print-config`, prints the configuration that a command would use.
+  /// What a value of the configuration stands for; an error names the file that has it.
+  private func at<Meaning>(
+    _ key: String, in configuration: Configuration, _ read: () throws(Diagnostic) -> Meaning
+  ) throws(Diagnostic) -> Meaning {
+    do throws(Diagnostic) {
+      return try read()
+    } catch {
+      guard case .file(let path) = configuration.origin(of: key) else { throw error }
+      throw error.inFile(path)
+    }
+  }
+
+  /// With `--print-config`, prints the configuration that a command would use, which is a configuration
+  /// file again, and beside it, to standard error, where each value is from.
   func printed(_ configuration: Configuration) throws(Diagnostic) -> Bool {
     guard options.printsConfiguration else { return false }
     try console.result(configuration.json.text(indent: 2) + "\n")
+    for (key, origin) in configuration.provenance { console.note("\(key): \(origin)") }
     return true
   }
 

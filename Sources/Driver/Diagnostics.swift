@@ -128,6 +128,19 @@ extension Diagnostic {
       notes: nearest(to: key, among: accepted).map { ["did you mean '\($0)'?"] } ?? [])
   }
 
+  static func unsupportedKey(_ value: JSONReader, _ reason: String) -> Diagnostic {
+    var error = value.notOneOf([])
+    error.notes = [reason]
+    return error
+  }
+
+  static func fakeQuantization() -> Diagnostic {
+    Diagnostic(
+      .warning, .done,
+      "'fake_quant' writes QuantizeLinear and DequantizeLinear, with weights as codes: the numbers are "
+        + "the same")
+  }
+
   static func weightNotFinite(_ name: String, count: Int, first: Int) -> Diagnostic {
     Diagnostic(
       "weight '\(name)' has \(count) infinite or NaN elements, the first at index \(first)",

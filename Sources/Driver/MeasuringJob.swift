@@ -62,7 +62,7 @@ struct MeasuringJob {
       "format_version": .number(1),
       "model_sha256": .array(sources),
       "calibration_sha256": .array(batches),
-      "observer": .string(configuration.observer),
+      "observer": .string(configuration.observer.rawValue),
       "hp_dtype": .string(configuration.hp.rawValue),
       "measure_exclude": .string(configuration.measuresOutputs ? "NONE" : "OUTPUT"),
       "modules": .array(model.modules.map { .string($0.path) }),

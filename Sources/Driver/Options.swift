@@ -1,4 +1,5 @@
 package import FP8
+package import Passes
 package import Support
 
 /// What a command was asked to do; a `nil` leaves the choice to the configuration file or a default.
@@ -10,6 +11,7 @@ package struct Options: Sendable {
   package var format: FP8Format?
   package var hp: HighPrecision?
   package var scaleMethod: String?
+  package var observer: ObserverKind?
   package var measuresOutputs: Bool?
   package var allowedNames: [String] = []
   package var allowedTypes: [String] = []
@@ -71,22 +73,37 @@ package struct Options: Sendable {
     let file = config ?? environment("FP8C_CONFIG") ?? environment("QUANT_CONFIG")
     var configuration = Configuration()
     if let file { configuration = try Configuration(file: file) }
-    if let mode { configuration.mode = mode }
-    if let format { configuration.format = format }
-    if let hp { configuration.hp = hp }
-    if let scaleMethod { configuration.setMethod(scaleMethod) }
-    if let measuresOutputs { configuration.measuresOutputs = measuresOutputs }
+    func set(_ key: String, by option: String, _ change: (inout Configuration) -> Void) {
+      change(&configuration)
+      configuration.note(key, from: .option(option))
+    }
+    if let mode { set("mode", by: "--mode") { $0.mode = mode } }
+    if let format { set("fp8_config", by: "--fp8-config") { $0.format = format } }
+    if let hp { set("hp_dtype", by: "--hp-dtype") { $0.hp = hp } }
+    if let observer { set("observer", by: "--observer") { $0.observer = observer } }
+    if let scaleMethod {
+      set("scale_method", by: "--scale-method") { $0.setMethod(scaleMethod) }
+    }
+    if let measuresOutputs {
+      set("measure_exclude", by: "--measure-exclude") { $0.measuresOutputs = measuresOutputs }
+    }
     if !allowedNames.isEmpty || !allowedTypes.isEmpty {
-      configuration.allowedNames = allowedNames
-      configuration.allowedTypes = allowedTypes
+      set("allowlist", by: allowedNames.isEmpty ? "--allow-type" : "--allow-name") {
+        $0.allowedNames = allowedNames
+        $0.allowedTypes = allowedTypes
+      }
     }
     if !blockedNames.isEmpty || !blockedTypes.isEmpty {
-      configuration.blockedNames = blockedNames
-      configuration.blockedTypes = blockedTypes
+      set("blocklist", by: blockedNames.isEmpty ? "--block-type" : "--block-name") {
+        $0.blockedNames = blockedNames
+        $0.blockedTypes = blockedTypes
+      }
     }
-    if let dumpStatsPath { configuration.dumpStatsPath = dumpStatsPath }
-    if let target { configuration.target = target }
-    if usesQDQ { configuration.usesQDQ = true }
+    if let dumpStatsPath {
+      set("dump_stats_path", by: "--dump-stats-path") { $0.dumpStatsPath = dumpStatsPath }
+    }
+    if let target { set("device_for_scales", by: "--target") { $0.target = target } }
+    if usesQDQ { set("use_qdq", by: "--qdq") { $0.usesQDQ = true } }
     return (configuration, file)
   }
 }

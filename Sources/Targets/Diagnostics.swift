@@ -62,6 +62,13 @@ extension Diagnostic {
       notes: nearest(to: op, among: known).map { ["did you mean '\($0)'?"] } ?? [])
   }
 
+  static func unknownSchema(_ name: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "unknown schema '\(name)'",
+      notes: nearest(to: name, among: known).map { ["did you mean '\($0)'?"] }
+        ?? ["known: \(list(known))"])
+  }
+
   static func unknownTarget(_ target: String, known: [String]) -> Diagnostic {
     Diagnostic(
       .error, .configuration, "unknown target '\(target)'",

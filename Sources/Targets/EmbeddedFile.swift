@@ -1,5 +1,5 @@
 internal import CSchemas
-internal import Support
+package import Support
 
 /// A file of `schemas/` as it was when the compiler was built.
 ///
@@ -21,6 +21,20 @@ package struct EmbeddedFile: Equatable, Sendable {
         bytes: [UInt8](UnsafeBufferPointer(start: bytes, count: entry.size)))
     }
   }
+
+  /// The JSON Schemas among them, without the endings of their names.
+  package static var schemaNames: [String] {
+    all.map(\.path).filter { $0.hasSuffix(schemaSuffix) }
+      .map { String($0.dropLast(schemaSuffix.count)) }
+  }
+
+  /// The text of a JSON Schema; an error names the nearest.
+  package static func schema(_ name: String) throws(Diagnostic) -> String {
+    guard schemaNames.contains(name) else { throw .unknownSchema(name, known: schemaNames) }
+    return String(decoding: try at(name + schemaSuffix).bytes, as: UTF8.self)
+  }
+
+  private static let schemaSuffix = ".schema.json"
 
   static func at(_ path: String) throws(Diagnostic) -> EmbeddedFile {
     guard let file = all.first(where: { $0.path == path }) else { throw .notEmbedded(path) }

@@ -238,3 +238,16 @@ struct Targets: ParsableCommand {
     }
   }
 }
+
+struct Schema: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lists the JSON Schemas of configurations, targets and scale tables, or prints one.")
+
+  @Argument(help: "A schema's name.") var name: String?
+
+  func run() throws {
+    try perform { console throws(Diagnostic) in
+      try Compiler(options: Options(), console: console).schema(name)
+    }
+  }
+}

@@ -12,6 +12,7 @@ struct FP8C: ParsableCommand {
     subcommands: [
       Compile.self, Measure.self, Quantize.self, Instrument.self, Collect.self, Scales.self,
       Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Verify.self, Targets.self,
+      Schema.self,
     ])
 
   /// `--explain` may stand alone: what follows it is its value only behind `=`, or where that is a kind

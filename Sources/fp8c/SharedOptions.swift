@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Driver
 internal import FP8
+internal import Passes
 internal import Support
 
 /// The options that compile, measure and quantize share (cli.md section 2).
@@ -17,10 +18,11 @@ struct SharedOptions: ParsableArguments {
   @Option(help: "How scales are chosen (default: maxabs_hw).")
   var scaleMethod: String?
 
-  @Option(help: "What the measurement gathers: maxabs.")
+  @Option(help: "What is measured: maxabs, maxabs_per_channel, save or shape (default: maxabs).")
   var observer: ObserverSpelling?
 
-  @Option(help: "NONE also measures outputs, OUTPUT does not (default: OUTPUT).")
+  @Option(
+    help: "OUTPUT and ALL leave outputs out; NONE, INPUT and PARAMS do not (default: OUTPUT).")
   var measureExclude: ExcludeSpelling?
 
   @Option(help: "Take modules whose path matches this regular expression (repeatable).")
@@ -129,7 +131,8 @@ struct SharedOptions: ParsableArguments {
     options.format = format?.value
     options.hp = hpDtype?.value
     options.scaleMethod = scaleMethod
-    options.measuresOutputs = measureExclude.map { $0 == .none }
+    options.observer = observer?.value
+    options.measuresOutputs = measureExclude.map { $0 != .output && $0 != .all }
     options.allowedNames = allowName
     options.allowedTypes = allowType
     options.blockedNames = blockName
@@ -197,11 +200,26 @@ enum HPSpelling: String, ExpressibleByArgument, CaseIterable {
 
 enum ObserverSpelling: String, ExpressibleByArgument, CaseIterable {
   case maxabs
+  case maxabsPerChannel = "maxabs_per_channel"
+  case save
+  case shape
+
+  var value: ObserverKind {
+    switch self {
+    case .maxabs: .maxabs
+    case .maxabsPerChannel: .maxabsPerChannel
+    case .save: .save
+    case .shape: .shape
+    }
+  }
 }
 
 enum ExcludeSpelling: String, ExpressibleByArgument, CaseIterable {
   case none = "NONE"
+  case input = "INPUT"
   case output = "OUTPUT"
+  case params = "PARAMS"
+  case all = "ALL"
 
   init?(argument: String) { self.init(rawValue: argument.uppercased()) }
 }
