@@ -24,6 +24,16 @@ extension Diagnostic {
     Diagnostic(.error, .limitReached, "\(bytes) bytes of memory for a batch cannot be had")
   }
 
+  static func channelsChanged(_ name: String, _ first: Int, _ second: Int) -> Diagnostic {
+    Diagnostic(
+      "observer '\(name)' saw \(first) channels and then \(second), expected as many in every batch"
+    )
+  }
+
+  static func notATensor(_ name: String) -> Diagnostic {
+    Diagnostic(.error, .internalError, "observer '\(name)' gave nothing of its kind")
+  }
+
   static func notAScalar(_ name: String) -> Diagnostic {
     Diagnostic(.error, .internalError, "observer '\(name)' did not give one number")
   }
@@ -32,6 +42,14 @@ extension Diagnostic {
     Diagnostic(
       "observer '\(name)' saw infinite or NaN elements in batch \(batch)",
       notes: ["'--allow-nonfinite' counts them as the largest finite number"])
+  }
+
+  static func rangeTooLarge(
+    _ name: String, _ maximum: Float, _ precision: String, limit: Float
+  ) -> Diagnostic {
+    Diagnostic(
+      "observer '\(name)' saw \(maximum), beyond the largest number of \(precision), \(limit)",
+      notes: ["'--allow-nonfinite' counts it as that"])
   }
 
   static func runtimeNotFound() -> Diagnostic {

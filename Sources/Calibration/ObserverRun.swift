@@ -58,8 +58,11 @@ package struct ObserverRun {
     guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
       throw .rangeNotFinite(names[index], batch: batchCount)
     }
-    let finite = maximum.isFinite ? maximum : precision.maxFinite
-    maxima[index] = max(maxima[index], precision.round(finite))
+    let rounded = precision.round(maximum.isFinite ? maximum : precision.maxFinite)
+    guard rounded.isFinite || allowsNonFinite else {
+      throw .rangeTooLarge(names[index], maximum, precision.rawValue, limit: precision.maxFinite)
+    }
+    maxima[index] = max(maxima[index], min(rounded, precision.maxFinite))
   }
 }
 

@@ -57,6 +57,9 @@ extension Compiler {
     _ configuration: Configuration
   ) throws(Diagnostic) -> MeasuredJust {
     let files = configuration.files
+    guard configuration.observer.recordsRanges else {
+      throw .noRanges(configuration.observer.rawValue)
+    }
     guard !options.calibration.isEmpty else {
       guard Folder.exists(files.measurement) else { throw .nothingMeasured(files.json) }
       if !console.isQuiet { console.note("using the measurement '\(files.measurement)'") }

@@ -50,6 +50,9 @@ extension Compiler {
     var measurement: (Measurement, names: [String: String])?
     var measurementDigest: String?
     var cache: ScaleCache?
+    if needsRanges, !configuration.observer.recordsRanges {
+      throw .noRanges(configuration.observer.rawValue)
+    }
     if needsRanges, !model.modules.isEmpty {
       let path = files.measurement
       let read = try Measurement(path: path)

@@ -43,7 +43,8 @@ extension Compiler {
     return binding.names
   }
 
-  /// Gives the passes the measured ranges by the names of ports.
+  /// Gives the passes the measured ranges by the names of ports; those of channels as their largest
+  /// (inc-fp8.md section 4.6).
   func bind(
     _ measurement: Measurement, to context: inout PassContext, _ model: Model,
     _ names: [String: String]
@@ -58,10 +59,10 @@ extension Compiler {
       else { continue }
       var ranges: [String: [Float]] = [:]
       for (port, table) in zip(kind.ports(measuredIn: .inputs), record.inputs) {
-        ranges[port.name] = table.rows.flatMap { $0 }
+        ranges[port.name] = [table.maxAbs]
       }
       for (port, table) in zip(kind.ports(measuredIn: .outputs), record.outputs) {
-        ranges[port.name] = table.rows.flatMap { $0 }
+        ranges[port.name] = [table.maxAbs]
       }
       context.settings.ranges[module.path] = ranges
     }

@@ -64,6 +64,7 @@ package struct Compiler {
     settings.weightsVia = options.weightsViaHP ? configuration.hp : nil
     settings.ignoresUnmeasured = configuration.ignoresUnmeasured
     settings.measuresOutputs = configuration.measuresOutputs
+    settings.observer = configuration.observer
     settings.allowsNonFinite = options.allowsNonFinite
     settings.hasFP8Cache = options.hasFP8Cache
     var selection = settings.selection

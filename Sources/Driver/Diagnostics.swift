@@ -24,6 +24,12 @@ extension Diagnostic {
         + "are its largest numbers now")
   }
 
+  static func collectsOtherObserver(_ observer: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "'collect' reads what the observer 'maxabs' gives, found '\(observer)'")
+  }
+
   static func dynamicMeasure() -> Diagnostic {
     Diagnostic(
       .error, .configuration,
@@ -66,6 +72,17 @@ extension Diagnostic {
     Diagnostic(
       .error, .configuration, at: Location(file: file),
       "'\(name)' and its '/flag' and '/count' have different lengths, expected one number a batch")
+  }
+
+  static func noRanges(_ observer: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "observer '\(observer)' records no ranges, expected 'maxabs' or 'maxabs_per_channel'",
+      notes: ["'measure' runs it"])
+  }
+
+  static func notAnArray(_ name: String) -> Diagnostic {
+    Diagnostic(.error, .internalError, "observer '\(name)' gave nothing that NumPy has a type for")
   }
 
   static func notExecuted(_ path: String) -> Diagnostic {

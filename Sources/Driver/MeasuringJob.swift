@@ -18,9 +18,9 @@ struct MeasuringJob {
   /// The files that the ranges come from: batches of inputs, or what observers gave elsewhere.
   let files: [String]
   private let calibration: CalibrationSet?
-  private let model: Model
-  private let store: WeightStore
-  private let context: PassContext
+  let model: Model
+  let store: WeightStore
+  let context: PassContext
 
   /// `calibration` names the batches to run; `observed` the files of a model that something else ran.
   init(
@@ -73,14 +73,16 @@ struct MeasuringJob {
   @discardableResult
   func run() throws(Diagnostic) -> [Diagnostic] {
     var context = context
-    let weights = try weightRanges()
     // ONNX Runtime has no bfloat16 arithmetic on a CPU: such a model is run as its float32 twin.
     let isShort = model.graph.values.contains { model.graph[$0].type?.element == .bfloat16 }
     let twin = isShort ? ", convert-precision{hp=fp32,weights=at-run-time}" : ""
     let observed = try observed(by: "erase-collectives, insert-observers\(twin)", &context)
-    var run = observers(in: observed)
-    if !run.names.isEmpty { try feed(observed, &run) }
-    try write(try measurement(from: run, weights))
+    switch configuration.observer {
+    case .maxabs: try measureMaxima(observed)
+    case .maxabsPerChannel: try measureTensors(observed, .channels)
+    case .shape: try measureTensors(observed, .shapes)
+    case .save: try saveTensors(observed)
+    }
     compiler.report(context)
     return context.diagnostics
   }
@@ -92,7 +94,7 @@ struct MeasuringJob {
     _ = try compiler.writeModel(observed, store, to: output) { _ in }
     compiler.report(context)
     if !compiler.console.isQuiet {
-      compiler.console.note("\(output): \(observers(in: observed).names.count) observers")
+      compiler.console.note("\(output): \(names(observedIn: observed).count) observers")
     }
   }
 
@@ -100,14 +102,16 @@ struct MeasuringJob {
   ///
   /// Every file holds arrays by the names of the observers' outputs: one number, or one for each batch.
   func collect() throws(Diagnostic) {
+    guard configuration.observer == .maxabs else {
+      throw .collectsOtherObserver(configuration.observer.rawValue)
+    }
     var context = context
     let weights = try weightRanges()
-    var run = observers(in: try observed(by: "insert-observers", &context))
+    var run = observerRun(of: try observed(by: "insert-observers", &context))
     for path in files {
       let file = try NPZFile(path: path)
       func numbers(_ name: String) throws(Diagnostic) -> [Double] {
-        guard file.keys.contains(name) else { throw .notObserved(name, file: path) }
-        guard let numbers = try file.array(name).numbers else {
+        guard file.keys.contains(name), let numbers = try file.array(name).numbers else {
           throw .notObserved(name, file: path)
         }
         return numbers
@@ -126,7 +130,7 @@ struct MeasuringJob {
         }
       }
     }
-    try write(try measurement(from: run, weights))
+    try write(measurement(of: Records(run), weights))
     compiler.report(context)
   }
 
@@ -139,43 +143,100 @@ struct MeasuringJob {
     return observed
   }
 
+  // MARK: Observers
+
+  private func measureMaxima(_ observed: Model) throws(Diagnostic) {
+    let weights = try weightRanges()
+    var run = observerRun(of: observed)
+    var dumps = 0
+    if !run.names.isEmpty {
+      try feed(observed) { (batch, index, session) throws(Diagnostic) in
+        try run.add(batch, session)
+        try dump(Records(run), weights, after: index + 1, &dumps)
+      }
+    }
+    try finish(Records(run), weights, batches: run.batchCount, dumps)
+  }
+
+  private func measureTensors(
+    _ observed: Model, _ kind: TensorRun.Kind
+  ) throws(Diagnostic) {
+    let weights = try kind == .shapes ? weightShapes() : weightChannels()
+    var run = TensorRun(
+      kind, names: names(observedIn: observed),
+      allowsNonFinite: compiler.options.allowsNonFinite, unquantized: unquantizedNames)
+    var dumps = 0
+    if !run.names.isEmpty {
+      try feed(observed) { (batch, index, session) throws(Diagnostic) in
+        try run.add(batch, session)
+        try dump(Records(run, kind), weights, after: index + 1, &dumps)
+      }
+    }
+    try finish(Records(run, kind), weights, batches: run.batchCount, dumps)
+  }
+
+  /// Writes what modules read and make, batch by batch; weights are in the model already.
+  private func saveTensors(_ observed: Model) throws(Diagnostic) {
+    let files = configuration.files
+    if let backup = try files.backUpTensors(), !compiler.console.isQuiet {
+      compiler.console.note("earlier tensors moved to '\(backup)'")
+    }
+    var outputs: [(name: String, module: String, port: String)] = []
+    for module in model.modules {
+      for port in module.ports {
+        let name = InsertObservers.outputName(path: module.path, port: port.name)
+        if observed.graph.value(named: name) != nil {
+          outputs.append((name, module.path, port.name))
+        }
+      }
+    }
+    var count = 0
+    if !outputs.isEmpty {
+      try feed(observed) { (batch, index, session) throws(Diagnostic) in
+        let tensors = try session.run(batch, outputs: outputs.map(\.name))
+        for (output, tensor) in zip(outputs, tensors) {
+          guard let array = tensor?.array else { throw .notAnArray(output.name) }
+          try array.write(
+            to: files.tensor(module: output.module, port: output.port, batch: index),
+            createFolders: true)
+          count += 1
+        }
+      }
+    }
+    if !compiler.console.isQuiet {
+      compiler.console.note("\(files.tensorFolder): \(count) tensors")
+    }
+  }
+
   /// The observers of a model, in the order of the modules.
-  private func observers(in observed: Model) -> ObserverRun {
-    let names = model.modules.flatMap { module in
+  private func names(observedIn observed: Model) -> [String] {
+    model.modules.flatMap { module in
       module.ports.map { InsertObservers.outputName(path: module.path, port: $0.name) }
     }.filter { observed.graph.value(named: $0) != nil }
-    return ObserverRun(
-      names: names, precision: configuration.hp,
-      allowsNonFinite: compiler.options.allowsNonFinite,
-      unquantized: Set(
-        model.modules.flatMap { module in
-          module.ports.filter { $0.role == .unquantized }.map {
-            InsertObservers.outputName(path: module.path, port: $0.name)
-          }
-        }))
   }
 
-  /// The range of every module's weight, which must be finite unless the user accepts others.
-  private func weightRanges() throws(Diagnostic) -> [String: Float] {
-    var ranges: [String: Float] = [:]
-    for placed in model.placedModules {
-      guard let port = placed.module.port("weight"), let weight = placed.weight(of: port) else {
-        continue
-      }
-      var none: ScaleSearch?
-      let range = try store.ranges(of: weight, axis: nil, feeding: &none)
-      guard range.nonFiniteCount == 0 || compiler.options.allowsNonFinite else {
-        throw .weightNotFinite(
-          placed.graph.name(of: port), count: range.nonFiniteCount,
-          first: range.firstNonFinite ?? 0
-        ).inFile(compiler.options.model)
-      }
-      ranges[placed.module.path] = configuration.hp.round(range.tensorMaxAbs)
-    }
-    return ranges
+  private func observerRun(of observed: Model) -> ObserverRun {
+    ObserverRun(
+      names: names(observedIn: observed), precision: configuration.hp,
+      allowsNonFinite: compiler.options.allowsNonFinite, unquantized: unquantizedNames)
   }
 
-  private func feed(_ observed: Model, _ run: inout ObserverRun) throws(Diagnostic) {
+  /// The observers of ports that no scale comes from.
+  private var unquantizedNames: Set<String> {
+    Set(
+      model.modules.flatMap { module in
+        module.ports.filter { $0.role == .unquantized }.map {
+          InsertObservers.outputName(path: module.path, port: $0.name)
+        }
+      })
+  }
+
+  private func feed(
+    _ observed: Model,
+    _ body: (
+      _ batch: [(name: String, tensor: Tensor)], _ index: Int, Session
+    ) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
     let options = compiler.options
     let runtime = try Runtime.find(
       options.onnxruntime, environment: compiler.environment,
@@ -186,70 +247,25 @@ struct MeasuringJob {
     var bytes = MemorySink()
     try exporter.write(to: &bytes)
     let session = try Session(runtime, model: bytes.bytes, folder: InputFile.folder(of: path))
-    var state = run
     try calibration?.forEachBatch { (batch, index) throws(Diagnostic) in
       compiler.console.progress("measuring: batch \(index + 1)")
-      try state.add(batch, session)
+      try body(batch, index, session)
     }
     compiler.console.progress("")
-    run = state
   }
+}
 
-  /// INC's record of every module, in the order of the graph.
-  private func measurement(
-    from run: ObserverRun, _ weights: [String: Float]
-  ) throws(Diagnostic) -> Measurement {
-    let observed = Set(run.names)
-    var maxima: [String: Float] = [:]
-    for (index, name) in run.names.enumerated() where run.counts[index] > 0 {
-      maxima[name] = run.maxima[index]
+extension Tensor {
+  /// The tensor as NumPy has it, where NumPy has its type.
+  fileprivate var array: NPYArray? {
+    let type: NPYType
+    switch element {
+    case .float32: type = .float32
+    case .float16: type = .float16
+    case .bfloat16: type = .bfloat16
+    case .float64: type = .float64
+    default: return nil
     }
-    var measurement = Measurement()
-    for placed in model.placedModules {
-      let module = placed.module
-      guard let kind = context.settings.modules.kind(named: module.kind) else { continue }
-      func tables(_ record: ModuleKind.Record) -> [RangeTable] {
-        kind.ports(measuredIn: record).compactMap { port in
-          let name = InsertObservers.outputName(path: module.path, port: port.name)
-          // An attention operator has no softmax to look at: INC's record gets what is known of it.
-          let known = module.port(port.name) != nil ? port.otherwise : nil
-          return (maxima[name] ?? known).map { RangeTable($0) }
-        }
-      }
-      let expected = module.ports.map {
-        InsertObservers.outputName(path: module.path, port: $0.name)
-      }.filter(observed.contains)
-      // A branch that no batch took: absent is not the same as zero.
-      if !expected.isEmpty, expected.allSatisfy({ maxima[$0] == nil }) {
-        compiler.console.report(.notExecuted(module.path).inFile(compiler.options.model))
-        continue
-      }
-      var node = MeasuredNode(name: module.path)
-      node.inputs = tables(.inputs)
-      node.outputs = tables(.outputs)
-      if let range = weights[module.path] {
-        node.parameters = [MeasuredNode.Parameter(name: "weight", table: RangeTable(range))]
-      }
-      measurement.nodes.append(node)
-    }
-    return measurement
-  }
-
-  private func write(_ measurement: Measurement) throws(Diagnostic) {
-    let files = configuration.files
-    let contents = [
-      (path: files.json, bytes: Array(measurement.text.utf8)),
-      (path: files.npz, bytes: measurement.archive),
-      (path: files.moduleList, bytes: Array(measurement.moduleListText.utf8)),
-      (path: files.provenance, bytes: Array((try provenance().text(indent: 2) + "\n").utf8)),
-    ]
-    if let backup = try files.backUp(before: contents), !compiler.console.isQuiet {
-      compiler.console.note("earlier files moved to '\(backup)'")
-    }
-    for item in contents {
-      var file = try OutputFile(path: item.path, createFolders: true)
-      try file.write(item.bytes)
-      try file.commit(sync: compiler.options.syncs)
-    }
+    return NPYArray(type: type, shape: shape.map { Int($0) }, bytes: bytes)
   }
 }

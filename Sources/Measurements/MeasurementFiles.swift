@@ -41,7 +41,27 @@ package struct MeasurementFiles: Equatable, Sendable {
   /// A module path comes from the model: every byte that is not a letter, a digit, `.`, `-` or `_`
   /// is written as `%` and two digits, so that a name never leads to another folder.
   package func tensor(module: String, port: String, batch: Int) -> String {
-    "\(folder)/tensors/\(escaped(module)).\(escaped(port)).\(batch).npy"
+    "\(tensorFolder)/\(escaped(module)).\(escaped(port)).\(batch).npy"
+  }
+
+  package var tensorFolder: String { "\(folder)/tensors" }
+
+  /// Moves the tensors of an earlier run to a new folder `backup-N`, and returns that.
+  package func backUpTensors() throws(Diagnostic) -> String? {
+    guard Folder.exists(tensorFolder) else { return nil }
+    let backup = try newBackup()
+    try OutputFile.createFolder(backup)
+    try Folder.move(tensorFolder, to: "\(backup)/tensors")
+    return backup
+  }
+
+  /// The first `backup-N` that is higher than all that there are.
+  private func newBackup() throws(Diagnostic) -> String {
+    var number = 1
+    for entry in try Folder.entries(of: folder) where entry.hasPrefix("backup-") {
+      if let used = Int(entry.dropFirst(7)), used < Int.max { number = max(number, used + 1) }
+    }
+    return "\(folder)/backup-\(number)"
   }
 
   private func escaped(_ name: String) -> String {
@@ -72,11 +92,7 @@ package struct MeasurementFiles: Equatable, Sendable {
     let entries = try Folder.entries(of: folder)
     let earlier = entries.filter { $0.hasPrefix("\(base)_hooks_") }
     if earlier.isEmpty || contents.allSatisfy({ isUnchanged($0.path, $0.bytes) }) { return nil }
-    var number = 1
-    for entry in entries where entry.hasPrefix("backup-") {
-      if let used = Int(entry.dropFirst(7)), used < Int.max { number = max(number, used + 1) }
-    }
-    let backup = "\(folder)/backup-\(number)"
+    let backup = try newBackup()
     try OutputFile.createFolder(backup)
     for name in earlier { try Folder.move("\(folder)/\(name)", to: "\(backup)/\(name)") }
     return backup

@@ -41,6 +41,20 @@ extension Diagnostic {
       "the calls of function '\(function)' and others stand for more than \(limit) nodes")
   }
 
+  static func bodyNotObserved(_ path: String, by observer: String) -> Diagnostic {
+    Diagnostic(
+      .warning, .done,
+      "module '\(path)' is inside a body, where observer '\(observer)' does not look: not measured")
+  }
+
+  static func noChannels(_ port: String, of path: String, rank: Int?) -> Diagnostic {
+    Diagnostic(
+      .warning, .done,
+      "port '\(port)' of module '\(path)' has "
+        + (rank.map { "rank \($0) and no axis of channels" } ?? "an unknown rank")
+        + ": not measured")
+  }
+
   static func leftUnmeasured(_ path: String) -> Diagnostic {
     Diagnostic(
       .remark, .done, "module '\(path)' has no measurement and stays in high precision")

@@ -20,6 +20,7 @@ package struct PassSettings {
   package var weightsVia: HighPrecision?
   package var ignoresUnmeasured = false
   package var measuresOutputs = false
+  package var observer = ObserverKind.maxabs
   /// Scales of activations are computed when the model runs.
   package var isDynamic = false
   /// Caches of keys and values enter and leave the graph as FP8 codes.

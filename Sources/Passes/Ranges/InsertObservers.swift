@@ -21,10 +21,25 @@ internal import Targets
 /// how often it ran. A value that several ports read is observed once and its scalars are
 /// given under each port's name. A zero stands beside the elements: it floors the maximum at 0, and a
 /// tensor without elements reports 0. Only the standard operators of opset 7 are used.
+///
+/// Other observers give a tensor each and see the main graph only (`TensorObserver`).
 package struct InsertObservers: Pass {
   package static let name = "insert-observers"
 
+  /// What is observed; the driver's choice where it is not given.
+  package var observer: ObserverKind?
+
+  package static let options = ["observer"]
+
   package init() {}
+
+  package mutating func set(_ option: String, to value: String) throws(Diagnostic) {
+    guard let kind = ObserverKind(rawValue: value) else {
+      let known = ObserverKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw .optionValue(value, of: option, pass: Self.name, expected: "one of \(known)")
+    }
+    observer = kind
+  }
 
   /// The graph output that reports a port's largest magnitude.
   package static func outputName(path: String, port: String) -> String {
@@ -32,6 +47,11 @@ package struct InsertObservers: Pass {
   }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    let kind = observer ?? context.settings.observer
+    guard kind == .maxabs else {
+      try observeTensors(kind, of: &model, &context)
+      return
+    }
     var names = NameSource(model.graph)
     let main = model.graph
     let observed = try observe(&model.graph, &names, &context, depth: 1) { name in
@@ -50,6 +70,47 @@ package struct InsertObservers: Pass {
       context.count("observers")
     }
     if !observed.isEmpty { model.graph.setOutputs(outputs) }
+  }
+
+  /// Gives every observed value of the main graph out as `TensorObserver` makes it.
+  private func observeTensors(
+    _ kind: ObserverKind, of model: inout Model, _ context: inout PassContext
+  ) throws(Diagnostic) {
+    var outputs = model.graph.outputs
+    var observers: [TensorObserver.Key: TensorObserver] = [:]
+    for module in model.graph.modules {
+      for port in module.ports where isObserved(port, of: module, context) {
+        let name = InsertObservers.outputName(path: module.path, port: port.name)
+        guard let value = port.value, model.graph.value(named: name) == nil else { continue }
+        let key = TensorObserver.Key(
+          value: value,
+          axis: kind == .maxabsPerChannel ? TensorObserver.channelAxis(of: port) : -1)
+        let element = try elementType(of: port, module, in: model.graph)
+        let rank = model.graph.type(of: port)?.shape?.count
+        let opset = model.opset ?? 0
+        guard TensorObserver.canObserve(kind, rank: rank, axis: key.axis, opset: opset) else {
+          context.warn(.noChannels(port.name, of: module.path, rank: rank))
+          continue
+        }
+        let observer =
+          observers[key]
+          ?? TensorObserver(
+            kind, of: key, element, rank: rank, opset: opset, in: &model.graph)
+        observers[key] = observer
+        for (suffix, value) in observer.values {
+          let node = model.graph.addNode(
+            Node(op: "Identity", inputs: [value], outputs: []),
+            results: [(name + suffix, model.graph[value].type)])
+          outputs += model.graph[node].outputs.compactMap { $0 }
+        }
+        context.count("observers")
+      }
+    }
+    let own = Set(model.graph.modules.map(\.path))
+    for module in model.modules where !own.contains(module.path) {
+      context.warn(.bodyNotObserved(module.path, by: kind.rawValue))
+    }
+    if outputs != model.graph.outputs { model.graph.setOutputs(outputs) }
   }
 
   /// Observes the modules of a graph and of its bodies; gives scalars of this graph.
