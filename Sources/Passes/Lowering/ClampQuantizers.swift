@@ -24,14 +24,45 @@ package struct ClampQuantizers: Pass {
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     let limits = context.settings.limits
     guard limits.fullscale < limits.encoding.maxFinite else { return }
-    var graph = model.graph
+    var names = NameSource(model.graph)
+    var weights: [String: Weight] = [:]
+    for id in model.graph.weights { weights[model.graph[id].name] = model.graph[id].weight }
+    try clamp(&model.graph, weights, &names, &context, depth: 1)
+  }
+
+  /// Clamps in a graph and in its bodies, which may capture scales from outside.
+  private func clamp(
+    _ graph: inout Graph, _ weights: [String: Weight], _ names: inout NameSource,
+    _ context: inout PassContext, depth: Int
+  ) throws(Diagnostic) {
+    try clamp(&graph, weights, &context)
+    guard depth < Graph.depthLimit else { return }
+    for id in graph.nodeIDs where !graph[id].bodies.isEmpty {
+      var node = graph[id]
+      try node.mapBodies { body throws(Diagnostic) in
+        let before = Set(body.values.map { body[$0].name })
+        try clamp(&body, weights, &names, &context, depth: depth + 1)
+        for value in body.values
+        where body[value].origin != .captured && !before.contains(body[value].name) {
+          body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
+        }
+      }
+      if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
+    }
+  }
+
+  private func clamp(
+    _ graph: inout Graph, _ weights: [String: Weight], _ context: inout PassContext
+  ) throws(Diagnostic) {
+    let limits = context.settings.limits
     for id in graph.nodeIDs {
       let node = graph[id]
       guard node.isStandard("QuantizeLinear"), let output = node.outputs.first ?? nil,
         graph[output].type?.element == limits.encoding.element, let input = node.input(0),
         !isClamped(input, in: graph)
       else { continue }
-      guard let scale = node.input(1).flatMap({ graph[$0].weight?.scalar }) else {
+      guard let scale = node.input(1).flatMap({ graph.weight(of: $0, outer: weights)?.scalar })
+      else {
         context.warn(.quantizerNotClamped(node.name.isEmpty ? graph[output].name : node.name))
         continue
       }
@@ -48,7 +79,6 @@ package struct ClampQuantizers: Pass {
       graph.update(id) { $0.inputs[0] = clamped }
       context.count("clamped")
     }
-    model.graph = graph
   }
 
   /// True behind the pair that this pass and `lower-to-fp8` put in front of a quantizer.

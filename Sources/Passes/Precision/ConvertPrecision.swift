@@ -20,10 +20,10 @@ internal import Targets
 ///       %y.bf16 = Add(%h, @b) : bf16[4, 64]
 ///       %y = Cast(%y.bf16) {to = 1} : f32[4, 64]
 ///
-/// Graph inputs and outputs keep their types. An operator stays in the type it had where the opset
-/// gives it no other, where it holds graphs or is a call, where its result becomes an integer or a
-/// shape, and in front of `Sin` and `Cos`, whose angles a short type cannot hold (decisions.md, Output
-/// form). Constants beyond the range of the type are clamped to it.
+/// Graph inputs and outputs keep their types, those of bodies too, and so does what a body captures. An
+/// operator stays in the type it had where the opset gives it no other, where it is a call, where its
+/// result becomes an integer or a shape, and in front of `Sin` and `Cos`, whose angles a short type
+/// cannot hold (decisions.md, Output form). Constants beyond the range of the type are clamped to it.
 package struct ConvertPrecision: Pass {
   package static let name = "convert-precision"
 
@@ -55,23 +55,27 @@ package struct ConvertPrecision: Pass {
   }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    let target = (hp ?? context.settings.hp).element
-    var conversion = PrecisionConversion(model: model, target: target, context: context)
+    var names = NameSource(model.graph)
+    var conversion = PrecisionConversion(
+      model.graph, to: (hp ?? context.settings.hp).element,
+      opset: model.opset ?? context.settings.emittedOpset(from: 0), context: context)
     conversion.castsWeightsAtRunTime = castsWeightsAtRunTime
-    conversion.run()
+    conversion.run(&names)
     model.graph = conversion.graph
     context.count("converted", by: conversion.convertedCount)
     context.count("casts", by: conversion.castCount)
   }
 }
 
-/// One conversion of a main graph.
+/// One conversion of a graph and of the bodies in it.
 private struct PrecisionConversion {
   var graph: Graph
   private(set) var convertedCount = 0
   private(set) var castCount = 0
   var castsWeightsAtRunTime = false
 
+  /// How deep the graph lies in bodies, the main graph at 1.
+  private let depth: Int
   private let target: ElementType
   private let opset: Int64
   private let context: PassContext
@@ -79,7 +83,7 @@ private struct PrecisionConversion {
   /// The type a value had before the pass, where that is a high precision type.
   private var before: [ValueID: ElementType] = [:]
   private var casts: [CastKey: ValueID] = [:]
-  private var sensitive: Set<NodeID> = []
+  private var sensitive = SensitiveNodes()
   /// The values that modules name; they stay.
   private var ports: Set<ValueID> = []
   /// The modules that a cast is a part of, by their index.
@@ -90,19 +94,22 @@ private struct PrecisionConversion {
     let element: ElementType
   }
 
-  init(model: Model, target: ElementType, context: PassContext) {
-    graph = model.graph
+  init(
+    _ graph: Graph, to target: ElementType, opset: Int64, context: PassContext, depth: Int = 1
+  ) {
+    self.graph = graph
     self.target = target
     self.context = context
-    opset = model.opset ?? context.settings.emittedOpset(from: 0)
+    self.opset = opset
+    self.depth = depth
     targetDomain = context.settings.target.domain
   }
 
-  mutating func run() {
+  mutating func run(_ names: inout NameSource) {
     for id in graph.values {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
-    sensitive = SensitiveNodes(graph).nodes
+    sensitive = SensitiveNodes(graph)
     for (index, module) in graph.modules.enumerated() {
       ports.formUnion(module.ports.compactMap(\.value) + [module.result])
       for id in module.nodes where graph[id].isStandard("Cast") {
@@ -112,6 +119,35 @@ private struct PrecisionConversion {
     for id in graph.nodeIDs { convert(id) }
     restoreOutputs()
     dropUnusedWeights()
+    guard depth < Graph.depthLimit else { return }
+    for id in graph.nodeIDs
+    where graph[id].holdsRepeatableBodies && !sensitive.holders.contains(id) {
+      var node = graph[id]
+      node.mapBodies { convert(&$0, &names) }
+      if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
+    }
+  }
+
+  /// Converts a body, all of whose values have to have a known type: what it takes and gives stays as it is.
+  private mutating func convert(_ body: inout Graph, _ names: inout NameSource) {
+    for value in body.values where body[value].origin == .captured && body[value].type == nil {
+      if let outer = graph.value(named: body[value].name) {
+        body.setType(of: value, to: graph[outer].type)
+      }
+    }
+    guard body.values.allSatisfy({ body[$0].type != nil }) else { return }
+    let before = Set(body.values.map { body[$0].name })
+    var conversion = PrecisionConversion(
+      body, to: target, opset: opset, context: context, depth: depth + 1)
+    conversion.castsWeightsAtRunTime = castsWeightsAtRunTime
+    conversion.run(&names)
+    body = conversion.graph
+    for value in body.values
+    where body[value].origin != .captured && !before.contains(body[value].name) {
+      body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
+    }
+    convertedCount += conversion.convertedCount
+    castCount += conversion.castCount
   }
 
   // MARK: Nodes
@@ -129,7 +165,7 @@ private struct PrecisionConversion {
   private func treatment(of id: NodeID) -> Treatment {
     let node = graph[id]
     if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil { return .target }
-    guard !sensitive.contains(id), node.domain.isEmpty, node.bodies.isEmpty, !holdsOthers(node)
+    guard !sensitive.nodes.contains(id), node.domain.isEmpty, node.bodies.isEmpty, !holdsOthers(node)
     else { return .keep }
     switch node.op {
     case "Cast": return .cast
@@ -390,6 +426,8 @@ private struct PrecisionConversion {
 /// The nodes whose float values become integers, shapes or rotary angles.
 private struct SensitiveNodes {
   private(set) var nodes: Set<NodeID> = []
+  /// Nodes with bodies that such values come out of.
+  private(set) var holders: Set<NodeID> = []
 
   /// Operators that only move or combine a few numbers: what a shape or an angle is computed with.
   private static let cheap: Set<String> = [
@@ -398,6 +436,8 @@ private struct SensitiveNodes {
     "Round", "Slice", "Sqrt", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
   ]
   private static let roots: Set<String> = ["Sin", "Cos", "Range", "CumSum", "Resize", "Upsample"]
+
+  init() {}
 
   init(_ graph: Graph) {
     var pending: [(node: NodeID, isAngle: Bool)] = []
@@ -427,6 +467,7 @@ private struct SensitiveNodes {
     while let (id, isAngle) = pending.popLast() {
       guard !nodes.contains(id) else { continue }
       let node = graph[id]
+      if !node.bodies.isEmpty { holders.insert(id) }
       guard node.domain.isEmpty,
         SensitiveNodes.cheap.contains(node.op) || (isAngle && node.op == "MatMul")
       else { continue }
