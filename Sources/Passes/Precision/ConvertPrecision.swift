@@ -128,7 +128,7 @@ private struct PrecisionConversion {
     }
   }
 
-  /// Converts a body, all of whose values have to have a known type: what it takes and gives stays as it is.
+  /// Converts a body where all its values have a known type; what it takes and gives stays as it is.
   private mutating func convert(_ body: inout Graph, _ names: inout NameSource) {
     for value in body.values where body[value].origin == .captured && body[value].type == nil {
       if let outer = graph.value(named: body[value].name) {
@@ -165,7 +165,8 @@ private struct PrecisionConversion {
   private func treatment(of id: NodeID) -> Treatment {
     let node = graph[id]
     if node.domain == targetDomain, TargetOperator(rawValue: node.op) != nil { return .target }
-    guard !sensitive.nodes.contains(id), node.domain.isEmpty, node.bodies.isEmpty, !holdsOthers(node)
+    guard !sensitive.nodes.contains(id), node.domain.isEmpty, node.bodies.isEmpty,
+      !holdsOthers(node)
     else { return .keep }
     switch node.op {
     case "Cast": return .cast
