@@ -32,14 +32,25 @@ package struct Measurement: Equatable, Sendable {
   /// Reads INC's JSON or, where the name ends in `.npz`, INC's archive.
   package init(path: String) throws(Diagnostic) {
     if path.hasSuffix(".npz") {
+      try self.init(JSONReader(try Measurement.object(inFile: path), file: path))
+    } else {
+      try self.init(
+        json: try InputFile.contents(of: path, limit: Measurement.sizeLimit), file: path)
+    }
+  }
+
+  /// The one object of an archive; a malformed one is a wrong measurement, as wrong JSON is.
+  private static func object(inFile path: String) throws(Diagnostic) -> JSON {
+    do throws(Diagnostic) {
       let archive = try NPZFile(path: path)
       guard let key = archive.keys.first, archive.keys.count == 1 else {
         throw .notOneArray(archive.keys.count, file: path)
       }
-      try self.init(JSONReader(try archive.object(key), file: path))
-    } else {
-      try self.init(
-        json: try InputFile.contents(of: path, limit: Measurement.sizeLimit), file: path)
+      return try archive.object(key)
+    } catch {
+      var error = error
+      if error.status == .malformedInput { error.status = .configuration }
+      throw error
     }
   }
 }

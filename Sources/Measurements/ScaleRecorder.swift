@@ -170,7 +170,10 @@ package struct ScaleRecorder: Sendable {
   }
 
   private func finite(_ range: Float, _ rules: Rules) -> Float {
-    range.isFinite || !allowsNonFinite ? range : rules.activation.precision.maxFinite
+    guard allowsNonFinite else { return range }
+    // What rounds to an infinity counts as one.
+    let limit = rules.activation.precision.maxFinite
+    return range.isNaN ? limit : min(range, limit)
   }
 
   private func value(

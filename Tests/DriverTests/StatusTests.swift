@@ -1,3 +1,4 @@
+import NPZ
 import Support
 import TestSupport
 import Testing
@@ -62,6 +63,23 @@ import Testing
       #expect(result.status == 78, "\(text): \(result.errors)")
     }
     #expect(try folder.entries() == ["m_hooks_maxabs.json"])
+  }
+
+  @Test func `a measurement that would run something is refused and runs nothing`() throws {
+    let folder = try TemporaryFolder()
+    // os.system("touch ran"), as a pickle of protocol 0 behind the head of an array of objects.
+    let header = "{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+    let padded = header + String(repeating: " ", count: 117 - header.count) + "\n"
+    let pickle = "cposix\nsystem\n(S'touch \(folder["ran"])'\ntR."
+    var archive = NPZWriter()
+    archive.add(
+      "arr_0",
+      file: [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(padded.utf8) + Array(pickle.utf8))
+    let path = try folder.write("m.npz", archive.archive())
+    let result = try Command(["scales", path, "-o", folder["s.json"]])
+    #expect(result.status == 78)
+    #expect(result.error.contains("the pickle names 'posix.system', which is no part of an array"))
+    #expect(try folder.entries() == ["m.npz"])
   }
 
   @Test func `a measurement of another model names what is missing`() throws {

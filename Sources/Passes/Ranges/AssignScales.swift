@@ -92,7 +92,10 @@ package struct AssignScales: Pass {
     guard var maxAbs = ranges.first(where: \.isNaN) ?? ranges.max() else {
       throw .unmeasuredPort(port.name, of: module.path)
     }
-    if context.settings.allowsNonFinite, !maxAbs.isFinite { maxAbs = rule.precision.maxFinite }
+    if context.settings.allowsNonFinite {
+      let limit = rule.precision.maxFinite
+      maxAbs = maxAbs.isNaN ? limit : min(maxAbs, limit)
+    }
     let result = rule.scale(forMaxAbs: maxAbs)
     guard let value = result.value else {
       throw .rangeNotFinite(maxAbs, port: port.name, of: module.path)
