@@ -106,7 +106,10 @@ private struct Lowering {
     var left: Set<String> = []
     for index in pending(in: graph) {
       let module = operands.graph.modules[index]
-      if module.kind == "kv_cache", context.settings.hasFP8Cache, !library.isBody {
+      // Codes that leave the graph need a scale that is known outside.
+      if module.kind == "kv_cache", context.settings.hasFP8Cache, !library.isBody,
+        !context.settings.isDynamic
+      {
         switch try operands.lowerCacheInterface(moduleAt: index, form: form) {
         case .done(let operators, let note):
           used.formUnion(operators)
