@@ -25,8 +25,12 @@ enum Kernels {
     _ source: Span<UInt8>, of type: HighPrecision, by quantizer: Quantizer, layout: ChannelLayout,
     first: Int, into loss: inout QuantizationLoss
   ) {
+    let before = loss.errors
     var total = fp8c_loss(
-      clipped: loss.clipped, flushed: loss.flushed, signal: loss.signal, error: loss.error)
+      clipped: loss.clipped, flushed: loss.flushed,
+      errors: (
+        before[0], before[1], before[2], before[3], before[4], before[5], before[6], before[7]
+      ))
     let count = source.count / type.byteCount
     let divides = quantizer.quotient == .divide
     let factors = divides ? quantizer.scales : quantizer.scales.map { 1 / $0 }
@@ -39,8 +43,8 @@ enum Kernels {
     loss.elements += count
     loss.clipped = total.clipped
     loss.flushed = total.flushed
-    loss.signal = total.signal
-    loss.error = total.error
+    let sums = total.errors
+    loss.errors = SIMD8(sums.0, sums.1, sums.2, sums.3, sums.4, sums.5, sums.6, sums.7)
   }
 
   static func dequantize(

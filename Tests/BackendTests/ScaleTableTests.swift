@@ -137,7 +137,7 @@ import Testing
           Port("output", .output, h, maxAbs: [3], scale: .perTensor(0.3)),
         ], nodes: [first, second], result: h))
     var loss = QuantizationLoss()
-    (loss.elements, loss.clipped, loss.flushed, loss.error) = (4, 1, 2, 0.5)
+    (loss.elements, loss.clipped, loss.flushed, loss.errors[3]) = (4, 1, 2, 0.5)
     return ScaleTable(
       ScaleTable.Header(
         toolVersion: "9.8", modelDigest: "aa", configurationDigest: "bb", measurementDigest: nil,

@@ -111,8 +111,58 @@ import Testing
     let quantizer = Quantizer(encoding: .e4m3, fullscale: 240, scales: [1])
     quantizer.tally(stored(values, as: .fp32).span, of: .fp32, into: &loss)
     #expect(loss.elements == 6 && loss.clipped == 2 && loss.flushed == 1)
-    #expect(loss.signal == 62500 + 230400 + 1 + 0x1p-22 + 9)
     #expect(loss.error == 100 + 57600 + 0x1p-22)
+  }
+
+  /// Against what the codes stand for, added up by hand, whatever the layout and the blocks.
+  @Test func aLossDoesNotDependOnBlocks() throws {
+    var generator = SplitMix(state: 11)
+    let shape = [37, 29]
+    let values = (0..<37 * 29).map { _ in
+      Float.random(in: -1...1, using: &generator)
+        * power(Int.random(in: -12...9, using: &generator))
+    }
+    for type in HighPrecision.allCases {
+      let bytes = stored(values, as: type)
+      var exact = [Float](repeating: 0, count: values.count)
+      var wide = exact.mutableSpan
+      type.widen(bytes.span, into: &wide)
+      for (axis, count) in [(nil, 1), (0, 37), (1, 29)] as [(Int?, Int)] {
+        for step in [1, 0.75] as [Float] {
+          let scales = (0..<count).map { power($0 % 3 - 1) * step }
+          let layout =
+            try axis.map { try #require(ChannelLayout(shape: shape, axis: $0)) } ?? .tensor
+          let quantizer = Quantizer(encoding: .e4m3, fullscale: 240, scales: scales)
+          let made = codes(bytes, of: type, by: quantizer, layout: layout)
+          var back = [Float](repeating: 0, count: made.count)
+          var span = back.mutableSpan
+          FP8Format.e4m3.dequantize(
+            made.span, scales: Array(repeating: 1, count: count), layout: layout, into: &span)
+          var (clipped, flushed, error) = (0, 0, 0.0)
+          for (index, value) in exact.enumerated() {
+            let scale = scales[axis == 0 ? index / 29 : axis == 1 ? index % 29 : 0]
+            let difference = Double(value) - Double(back[index]) * Double(scale)
+            error += difference * difference
+            let quotient = step == 1 ? value * (1 / scale) : value / scale
+            if quotient.magnitude > 240 { clipped += 1 }
+            if value != 0, back[index] == 0 { flushed += 1 }
+          }
+          var whole = QuantizationLoss()
+          quantizer.tally(bytes.span, of: type, layout: layout, into: &whole)
+          #expect(whole.clipped == clipped && whole.flushed == flushed)
+          #expect((whole.error - error).magnitude <= error * 0x1p-45)
+          var cut = QuantizationLoss()
+          var start = 0
+          for length in [3, 101, 8, 1, 500, 1000] {
+            let end = min(start + length, values.count)
+            let block = Array(bytes[start * type.byteCount..<end * type.byteCount])
+            quantizer.tally(block.span, of: type, layout: layout, first: start, into: &cut)
+            start = end
+          }
+          #expect(start == values.count && cut == whole)
+        }
+      }
+    }
   }
 
   @Test func aLayoutRefusesShapesThatHaveNoElements() {

@@ -88,9 +88,9 @@ struct fp8c_loss {
   size_t clipped;
   /// Elements other than zero that became zero.
   size_t flushed;
-  /// Sum of x * x, and of the squared error, in the order of the elements.
-  double signal;
-  double error;
+  /// Sums of the squared error, in the order of the elements: number i of those whose place in the
+  /// tensor is i modulo FP8C_LANES, so that they do not depend on how it is cut into blocks.
+  double errors[FP8C_LANES];
 };
 
 /// Adds what quantizing a block lost to `loss`; arguments as for `fp8c_search`, one scale per channel.
