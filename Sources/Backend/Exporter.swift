@@ -9,6 +9,8 @@ package struct Exporter {
   let model: Model
   let store: WeightStore
   let placement: Placement
+  /// How many blocks of a weight are quantized at a time.
+  private let jobs: Int
   /// The payloads by token, in the order they were asked for.
   private var payloads: [Contents] = []
   /// Where each weight of the data file begins, in the order they are written.
@@ -38,10 +40,11 @@ package struct Exporter {
   /// Offsets in a data file are multiples of this, so that a runtime can map it (ONNX, external data).
   private static let alignment: Int64 = 4096
 
-  package init(_ model: Model, _ store: WeightStore, placement: Placement) {
+  package init(_ model: Model, _ store: WeightStore, placement: Placement, jobs: Int = 1) {
     self.model = model
     self.store = store
     self.placement = placement
+    self.jobs = jobs
   }
 
   /// Writes the model; weights placed outside it follow with `writeData`.
@@ -77,7 +80,7 @@ package struct Exporter {
       {
         try write(.verbatim(range), to: &output)
       } else {
-        note(try store.write(item.weight, to: &output), item.weight, item.name)
+        note(try store.write(item.weight, to: &output, jobs: jobs), item.weight, item.name)
       }
     }
   }
@@ -91,7 +94,8 @@ package struct Exporter {
       try store.withFile(of: range) { (file) throws(Diagnostic) in
         try output.copy(range.offset..<range.offset + range.length, of: file)
       }
-    case .weight(let weight, let name): note(try store.write(weight, to: &output), weight, name)
+    case .weight(let weight, let name):
+      note(try store.write(weight, to: &output, jobs: jobs), weight, name)
     }
   }
 

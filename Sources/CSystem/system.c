@@ -24,3 +24,7 @@ ssize_t fp8c_copy_range(int from, int64_t from_offset, int to, int64_t to_offset
   loff_t destination = to_offset;
   return copy_file_range(from, &source, to, &destination, count, 0);
 }
+
+void fp8c_start_writeback(int file, int64_t offset, int64_t count) {
+  (void)sync_file_range(file, offset, count, SYNC_FILE_RANGE_WRITE);
+}

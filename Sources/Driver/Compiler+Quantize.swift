@@ -128,11 +128,14 @@ extension Compiler {
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
     let dataPath = "\(output).data"
-    var exporter = Exporter(model, store, placement: placement(model, dataPath))
+    var exporter = Exporter(
+      model, store, placement: placement(model, dataPath), jobs: jobs)
     var file = try OutputFile(path: output)
+    file.startsWriteback = options.syncs
     try exporter.write(to: &file)
     if exporter.hasData {
       var data = try OutputFile(path: dataPath)
+      data.startsWriteback = options.syncs
       try exporter.writeData(to: &data)
       try data.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
     }

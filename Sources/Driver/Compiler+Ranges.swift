@@ -68,54 +68,6 @@ extension Compiler {
     }
   }
 
-  /// Reads every weight once, for its range and, where the method searches, for its best scale.
-  func gatherWeightStatistics(
-    of model: Model, _ store: WeightStore, _ context: inout PassContext
-  ) throws(Diagnostic) {
-    for placed in model.placedModules {
-      let method = context.settings.method(of: placed.module)
-      let choice = method.weight
-      let rule = try context.settings.rule(choice)
-      for port in placed.module.ports where port.role == .weight {
-        let channels = context.settings.channels(of: port, in: placed.graph, method)
-        let key = WeightSearch(channels, choice)
-        let searches = choice.value == .search && context.settings.searchedScales[key] == nil
-        guard let weight = placed.weight(of: port),
-          context.settings.weightRanges[channels] == nil || searches
-        else { continue }
-        let name = placed.graph.name(of: port)
-        let axis = channels.axis
-        var search: ScaleSearch?
-        if searches, axis == nil, choice.objective == .squaredError {
-          search = ScaleSearch(
-            encoding: context.settings.limits.encoding,
-            fullscale: context.settings.limits.fullscale, candidates: rule.tensorCandidates)
-        }
-        let ranges = try store.ranges(of: weight, axis: axis, feeding: &search)
-        if ranges.nonFiniteCount > 0 {
-          guard options.allowsNonFinite else {
-            throw .weightNotFinite(
-              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0)
-          }
-          context.warn(
-            .weightNotFinite(
-              name, count: ranges.nonFiniteCount, first: ranges.firstNonFinite ?? 0))
-        }
-        context.settings.weightRanges[channels] = ranges.maxAbs
-        if let found = search?.best(comparingIn: context.settings.hp) {
-          context.settings.searchedScales[key] = .perTensor(found)
-        } else if searches, axis == nil, choice.objective == .relativePerChannel {
-          context.settings.searchedScales[key] = try searchByRelativeError(
-            weight, port.channelAxis, rule, store, context
-          ).map { .perTensor($0) }
-        } else if searches, let axis {
-          context.settings.searchedScales[key] = .perChannel(
-            try searchChannels(weight, axis, ranges, rule, store, context), axis: axis)
-        }
-      }
-    }
-  }
-
   /// FP8 weights that the model already has must lie within the target's range.
   func checkStoredCodes(
     of model: Model, _ store: WeightStore, _ context: PassContext
@@ -130,33 +82,5 @@ extension Compiler {
         throw .storedCodeOutOfRange(model.graph[id].name, limit: limits.fullscale)
       }
     }
-  }
-
-  /// The scale of a whole tensor that its channels are best with; reads the weight once more.
-  private func searchByRelativeError(
-    _ weight: Weight, _ axis: Int?, _ rule: ScaleRule, _ store: WeightStore, _ context: PassContext
-  ) throws(Diagnostic) -> Float? {
-    var search = ScaleSearch(
-      encoding: context.settings.limits.encoding, fullscale: context.settings.limits.fullscale,
-      candidates: rule.tensorCandidates, channels: try store.layout(of: weight, axis: axis))
-    try store.feed(weight, to: &search)
-    return search.bestByRelativeError()
-  }
-
-  /// The multiples of each channel's own scale with the least error; reads the weight once more.
-  private func searchChannels(
-    _ weight: Weight, _ axis: Int, _ ranges: RangeAccumulator, _ rule: ScaleRule,
-    _ store: WeightStore, _ context: PassContext
-  ) throws(Diagnostic) -> [Float] {
-    let precision = HighPrecision(weight.type().element) ?? .fp32
-    let references = ranges.maxAbs.map {
-      rule.channelScale(forMaxAbs: $0, in: precision).value ?? 1
-    }
-    var search = ScaleSearch(
-      encoding: context.settings.limits.encoding, fullscale: context.settings.limits.fullscale,
-      references: references, multipliers: rule.channelMultipliers,
-      layout: try store.layout(of: weight, axis: axis))
-    try store.feed(weight, to: &search)
-    return search.bestPerChannel(comparingIn: context.settings.hp)
   }
 }

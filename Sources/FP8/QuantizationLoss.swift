@@ -12,4 +12,12 @@ package struct QuantizationLoss: Equatable, Sendable {
   package var error: Double { errors.indices.reduce(0) { $0 + errors[$1] } }
 
   package init() {}
+
+  /// Adds what another part of the tensor lost.
+  package mutating func add(_ other: QuantizationLoss) {
+    elements += other.elements
+    clipped += other.clipped
+    flushed += other.flushed
+    errors += other.errors
+  }
 }

@@ -13,6 +13,13 @@ package struct OutputFile: ~Copyable {
   private var isCommitted = false
   /// Bytes given so far.
   package private(set) var length: Int64 = 0
+  /// Set for a long file that will be synced: the disk begins while the rest is still being made.
+  package var startsWriteback = false
+  /// Up to where the disk was told to begin.
+  private var writebackLength: Int64 = 0
+
+  /// After how many bytes the disk is told again.
+  private static let writebackStep: Int64 = 1 << 24
 
   private static let bufferSize = 1 << 18
 
@@ -83,6 +90,14 @@ package struct OutputFile: ~Copyable {
     }
     if let failure { throw failure }
     length += Int64(bytes.count)
+    startWriteback()
+  }
+
+  /// A hint only: what goes wrong is seen when the file is synced.
+  private mutating func startWriteback() {
+    guard startsWriteback, length - writebackLength >= OutputFile.writebackStep else { return }
+    fp8c_start_writeback(descriptor, writebackLength, length - writebackLength)
+    writebackLength = length
   }
 
   /// Copies a range of another file, inside the kernel where it can be done there.
@@ -98,6 +113,7 @@ package struct OutputFile: ~Copyable {
       guard moved > 0 else { break }
       offset += Int64(moved)
       length += Int64(moved)
+      startWriteback()
     }
     guard lseek(descriptor, Int(length), SEEK_SET) >= 0 else {
       throw .cannotWrite(path, reason: systemMessage())

@@ -7,10 +7,11 @@ extension WeightStore {
   ///
   /// No FP8 code beyond the quantization's full scale leaves this function but the one for NaN.
   /// Gives what a quantized weight lost against the values that it was made from; it is gathered in
-  /// the same read, so the bytes are read once.
+  /// the same read, so the bytes are read once. Up to `jobs` blocks are quantized at a time, and written
+  /// in order: neither bytes nor losses depend on how many.
   @discardableResult
   package func write<Sink: ByteSink & ~Copyable>(
-    _ weight: Weight, to output: inout Sink
+    _ weight: Weight, to output: inout Sink, jobs: Int = 1
   ) throws(Diagnostic) -> WrittenWeight {
     guard let quantization = weight.quantization else {
       let clamped = try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
@@ -22,22 +23,23 @@ extension WeightStore {
     let plan = try quantizer(for: weight, quantization)
     let limit = plan.quantizer.encoding.encode(
       quantization.fullscale, fullscale: quantization.fullscale)
-    var codes: [UInt8] = []
-    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
-      let count = block.count / type.byteCount
-      if codes.count < count { codes = [UInt8](repeating: 0, count: count) }
-      var whole = codes.mutableSpan
-      var target = whole._mutatingExtracting(0..<count)
-      plan.quantizer.quantize(
-        block, of: type, layout: plan.layout, first: first, into: &target)
-      let made = codes.span.extracting(0..<count)
-      let largest = FP8Format.largestMagnitude(of: made)
-      guard largest <= limit || largest == FP8Format.nanCode else {
-        throw .codeOutOfRange(largest, limit: limit)
+    var work = WorkQueue<CodedBlock>(jobs: jobs)
+    func accept(_ block: CodedBlock, _ output: inout Sink) throws(Diagnostic) {
+      guard block.largest <= limit || block.largest == FP8Format.nanCode else {
+        throw .codeOutOfRange(block.largest, limit: limit)
       }
-      try output.write(made)
-      plan.quantizer.tally(block, of: type, layout: plan.layout, first: first, into: &loss)
+      try output.write(block.codes.span)
+      loss.add(block.loss)
     }
+    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+      if work.isFull, let done = work.next() { try accept(done, &output) }
+      // The block is lent for this call only.
+      let bytes = unsafe block.withUnsafeBufferPointer { unsafe [UInt8]($0) }
+      work.add {
+        CodedBlock(bytes, first: first, of: type, by: plan.quantizer, layout: plan.layout)
+      }
+    }
+    while let done = work.next() { try accept(done, &output) }
     return WrittenWeight(loss: loss, clamped: 0)
   }
 
@@ -181,4 +183,23 @@ package struct WrittenWeight: Equatable, Sendable {
   package let loss: QuantizationLoss?
   /// How many finite elements lay beyond the range of the type that they were cast to.
   package let clamped: Int
+}
+
+/// One block as codes.
+private struct CodedBlock: Sendable {
+  let codes: [UInt8]
+  let largest: UInt8
+  var loss = QuantizationLoss()
+
+  init(
+    _ bytes: [UInt8], first: Int, of type: HighPrecision, by quantizer: Quantizer,
+    layout: ChannelLayout
+  ) {
+    var codes = [UInt8](repeating: 0, count: bytes.count / type.byteCount)
+    var target = codes.mutableSpan
+    quantizer.quantize(bytes.span, of: type, layout: layout, first: first, into: &target)
+    self.codes = codes
+    largest = FP8Format.largestMagnitude(of: codes.span)
+    quantizer.tally(bytes.span, of: type, layout: layout, first: first, into: &loss)
+  }
 }

@@ -81,7 +81,7 @@ struct SharedOptions: ParsableArguments {
   @Option(help: "Weights below this many bytes stay inside the model.")
   var externalDataThreshold: Int64 = 1024
 
-  @Option(help: "How many processors to use.")
+  @Option(help: "How many processors to use (default: all).")
   var jobs: Int?
 
   @Option(help: "Show progress: auto, always or never.")
@@ -121,6 +121,12 @@ struct SharedOptions: ParsableArguments {
 
   @Option(help: "The shared library of ONNX Runtime.")
   var onnxruntime: String?
+
+  func validate() throws {
+    if let jobs, jobs < 1 {
+      throw ValidationError("option '--jobs' has the value '\(jobs)', expected a number above zero")
+    }
+  }
 
   /// The driver's options; `model` and `output` are the command's own.
   func options(model: String, output: String? = nil) -> Options {

@@ -28,6 +28,25 @@ import Weights
     }
   }
 
+  /// More blocks than jobs: 3 MiB of numbers in blocks of one.
+  @Test func `codes and losses do not depend on how many blocks are in work`() throws {
+    let pattern: [UInt8] = try expected("f32.bin")
+    let count = (3 << 20) / pattern.count
+    let bytes = Array(repeatElement(pattern, count: count).joined())
+    let fixture = try Fixture(bytes, .float32, [bytes.count / 4])
+    var weight = fixture.weight
+    weight.recipe = [.quantize(quantization("e4m3", .perTensor(0.0625)))]
+    var plain = MemorySink()
+    let written = try fixture.store.write(weight, to: &plain)
+    #expect(written.loss?.elements == bytes.count / 4)
+    for jobs in [2, 5] {
+      var output = MemorySink()
+      #expect(try fixture.store.write(weight, to: &output, jobs: jobs) == written)
+      let isEqual = output.bytes == plain.bytes
+      #expect(isEqual)
+    }
+  }
+
   @Test func `a transposed matrix is cast in its new order`() throws {
     let fixture = try Fixture(expected("f32.bin"), .float32, sizes)
     var weight = fixture.weight

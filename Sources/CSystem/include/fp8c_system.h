@@ -12,4 +12,7 @@ int fp8c_open_beneath(int folder, const char *path);
 /// Moves up to `count` bytes between two files inside the kernel; -1 with `errno` where it cannot.
 ssize_t fp8c_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t count);
 
+/// Lets the disk begin with a range of a file that was written; a hint that cannot fail.
+void fp8c_start_writeback(int file, int64_t offset, int64_t count);
+
 #endif

@@ -1,0 +1,129 @@
+internal import FP8
+internal import IR
+internal import Passes
+internal import Support
+internal import Weights
+
+/// What has to be known of one weight before scales are assigned: its range and, where the method
+/// searches, its best scale.
+private struct WeightQuestion: Sendable {
+  let name: String
+  let weight: Weight
+  let channels: WeightChannels
+  /// The axis of the output channels, whatever the method's granularity.
+  let channelAxis: Int?
+  let search: WeightSearch
+  let searches: Bool
+  let rule: ScaleRule
+  let hp: HighPrecision
+
+  struct Answer: Sendable {
+    let ranges: RangeAccumulator
+    let scale: Scale?
+  }
+
+  /// Reads the weight once for its range and a search over the whole tensor, and once more for one over
+  /// its channels, which needs their ranges first.
+  func answer(from store: WeightStore) throws(Diagnostic) -> Answer {
+    let choice = search.choice
+    let axis = channels.axis
+    var whole: ScaleSearch?
+    if searches, axis == nil, choice.objective == .squaredError {
+      whole = ScaleSearch(
+        encoding: rule.limits.encoding, fullscale: rule.limits.fullscale,
+        candidates: rule.tensorCandidates)
+    }
+    let ranges = try store.ranges(of: weight, axis: axis, feeding: &whole)
+    var scale = whole?.best(comparingIn: hp).map { Scale.perTensor($0) }
+    if searches, axis == nil, choice.objective == .relativePerChannel {
+      scale = try scaleByRelativeError(store).map { .perTensor($0) }
+    } else if searches, let axis {
+      scale = .perChannel(try channelScales(axis, ranges, store), axis: axis)
+    }
+    return Answer(ranges: ranges, scale: scale)
+  }
+
+  /// The scale of a whole tensor that its channels are best with.
+  private func scaleByRelativeError(_ store: WeightStore) throws(Diagnostic) -> Float? {
+    var search = ScaleSearch(
+      encoding: rule.limits.encoding, fullscale: rule.limits.fullscale,
+      candidates: rule.tensorCandidates,
+      channels: try store.layout(of: weight, axis: channelAxis))
+    try store.feed(weight, to: &search)
+    return search.bestByRelativeError()
+  }
+
+  /// The multiples of each channel's own scale with the least error.
+  private func channelScales(
+    _ axis: Int, _ ranges: RangeAccumulator, _ store: WeightStore
+  ) throws(Diagnostic) -> [Float] {
+    let precision = HighPrecision(weight.type().element) ?? .fp32
+    let references = ranges.maxAbs.map {
+      rule.channelScale(forMaxAbs: $0, in: precision).value ?? 1
+    }
+    var search = ScaleSearch(
+      encoding: rule.limits.encoding, fullscale: rule.limits.fullscale, references: references,
+      multipliers: rule.channelMultipliers, layout: try store.layout(of: weight, axis: axis))
+    try store.feed(weight, to: &search)
+    return search.bestPerChannel(comparingIn: hp)
+  }
+}
+
+extension Compiler {
+  /// How many processors to use.
+  var jobs: Int { options.jobs ?? Parallel.processors }
+
+  /// Answers the questions that the passes have of weights, several at a time; the answers do not depend on
+  /// how many.
+  func gatherWeightStatistics(
+    of model: Model, _ store: WeightStore, _ context: inout PassContext
+  ) throws(Diagnostic) {
+    let questions = try questions(of: model, context.settings)
+    let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
+      let answer = try question.answer(from: store)
+      let count = answer.ranges.nonFiniteCount
+      guard count == 0 || options.allowsNonFinite else {
+        throw .weightNotFinite(
+          question.name, count: count, first: answer.ranges.firstNonFinite ?? 0)
+      }
+      return answer
+    }
+    for (question, answer) in zip(questions, answers) {
+      if answer.ranges.nonFiniteCount > 0 {
+        context.warn(
+          .weightNotFinite(
+            question.name, count: answer.ranges.nonFiniteCount,
+            first: answer.ranges.firstNonFinite ?? 0))
+      }
+      context.settings.weightRanges[question.channels] = answer.ranges.maxAbs
+      if let scale = answer.scale { context.settings.searchedScales[question.search] = scale }
+    }
+  }
+
+  private func questions(
+    of model: Model, _ settings: PassSettings
+  ) throws(Diagnostic) -> [WeightQuestion] {
+    var questions: [WeightQuestion] = []
+    var asked: Set<WeightSearch> = []
+    var ranged: Set<WeightChannels> = []
+    for placed in model.placedModules {
+      let method = settings.method(of: placed.module)
+      let rule = try settings.rule(method.weight)
+      for port in placed.module.ports where port.role == .weight {
+        guard let weight = placed.weight(of: port) else { continue }
+        let channels = settings.channels(of: port, in: placed.graph, method)
+        let search = WeightSearch(channels, method.weight)
+        let searches =
+          method.weight.value == .search && settings.searchedScales[search] == nil
+          && asked.insert(search).inserted
+        guard ranged.insert(channels).inserted || searches else { continue }
+        questions.append(
+          WeightQuestion(
+            name: placed.graph.name(of: port), weight: weight, channels: channels,
+            channelAxis: port.channelAxis, search: search, searches: searches, rule: rule,
+            hp: settings.hp))
+      }
+    }
+    return questions
+  }
+}
