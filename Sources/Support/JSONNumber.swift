@@ -32,6 +32,8 @@ package struct JSONNumber: Equatable, Hashable, Sendable {
 func pythonSpelling(of value: Double) -> String {
   if value.isNaN { return "NaN" }
   if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
+  // Between these Swift's own description has Python's layout.
+  if value.magnitude >= 1e-4, value.magnitude < 0x1p53 { return value.description }
   let sign = value.sign == .minus ? "-" : ""
   if value == 0 { return "\(sign)0.0" }
   var (digits, point) = shortestDigits(of: value.magnitude)

@@ -13,6 +13,10 @@ extension JSON {
 private struct JSONWriter {
   let indent: Int?
   var text = ""
+  /// What begins a line, by depth.
+  private var breaks: [String] = []
+
+  init(indent: Int?) { self.indent = indent }
 
   mutating func write(_ value: JSON, depth: Int) {
     switch value {
@@ -49,8 +53,10 @@ private struct JSONWriter {
 
   private mutating func breakLine(depth: Int) {
     guard let indent else { return }
-    text += "\n"
-    text += String(repeating: " ", count: indent * depth)
+    while breaks.count <= depth {
+      breaks.append("\n" + String(repeating: " ", count: indent * breaks.count))
+    }
+    text += breaks[depth]
   }
 
   private mutating func write(_ string: String) {
