@@ -67,7 +67,7 @@ package struct WorkQueue<Value: Sendable>: ~Copyable {
     queue.async { slot.fill(work()) }
   }
 
-  /// The result of what was handed over first; waits for it. `nil` where there is nothing.
+  /// The result of what was handed over first, after waiting for it; `nil` where there is nothing.
   package mutating func next() -> Value? {
     slots.isEmpty ? nil : slots.removeFirst().take()
   }
