@@ -113,12 +113,32 @@ enum Kernels {
     _ source: Span<UInt8>, of type: HighPrecision, first: Int, search: inout ScaleSearch
   ) {
     let count = source.count / type.byteCount
+    let (scales, factors) = (search.scales, search.factors)
+    let (least, largest) = (search.leastOrdinary, search.largestOrdinary)
+    let layout = search.layout.kernelLayout(first)
+    let (encoding, fullscale) = (search.encoding.kernelEncoding, search.fullscale)
+    let (quotient, groups) = (search.divides ? FP8C_DIVIDE : FP8C_MULTIPLY, search.groups)
     unsafe source.withUnsafeBufferPointer { source in
-      unsafe fp8c_search(
-        source.baseAddress, type.kernelType, count, search.layout.kernelLayout(first),
-        search.encoding.kernelEncoding, search.fullscale,
-        search.divides ? FP8C_DIVIDE : FP8C_MULTIPLY, search.groups, search.scales,
-        search.factors, &search.sums)
+      unsafe scales.withUnsafeBufferPointer { scales in
+        unsafe factors.withUnsafeBufferPointer { factors in
+          unsafe least.withUnsafeBufferPointer { least in
+            unsafe largest.withUnsafeBufferPointer { largest in
+              unsafe search.sums.withUnsafeMutableBufferPointer { sums in
+                unsafe search.bases.withUnsafeMutableBufferPointer { bases in
+                  var state = unsafe fp8c_candidates(
+                    quotient: quotient, groups: groups, scales: scales.baseAddress,
+                    factors: factors.baseAddress, least: least.baseAddress,
+                    largest: largest.baseAddress, sums: sums.baseAddress,
+                    bases: bases.baseAddress)
+                  unsafe fp8c_search(
+                    source.baseAddress, type.kernelType, count, layout, encoding, fullscale,
+                    &state)
+                }
+              }
+            }
+          }
+        }
+      }
     }
   }
 }

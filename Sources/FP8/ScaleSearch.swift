@@ -2,8 +2,9 @@ internal import CKernels
 
 /// Finds the scales with the least error by trying them on every element (inc-fp8.md section 4.7).
 ///
-/// Blocks of the tensor are added in order; sums are binary64 in the order of the elements ([R-10]), so
-/// the answer does not depend on how the tensor is cut. Elements are finite.
+/// Blocks of the tensor are added in order; sums are binary64 in an order that does not depend on how the
+/// tensor is cut ([R-10]). Elements are finite. The error of an element that no scale of its channel clips
+/// or makes subnormal is the same under all of them, as they are powers of two: it is taken once.
 package struct ScaleSearch: Sendable {
   package let layout: ChannelLayout
   let encoding: FP8Format
@@ -16,7 +17,12 @@ package struct ScaleSearch: Sendable {
   let scales: [Float]
   let factors: [Float]
   let divides: Bool
+  /// Per channel the bits of the magnitudes between which the error is the same under every scale.
+  let leastOrdinary: [UInt32]
+  let largestOrdinary: [UInt32]
   var sums: [Double]
+  /// The errors of these elements: one sum per channel, or `FP8C_LANES` where channels are long.
+  var bases: [Double]
 
   /// A search for one scale of a whole tensor among `candidates`.
   package init(encoding: FP8Format, fullscale: Float, candidates: [Float]) {
@@ -50,6 +56,27 @@ package struct ScaleSearch: Sendable {
     divides = !scales.allSatisfy { Quantizer.hasExactInverse($0) }
     factors = divides ? scales : scales.map { 1 / $0 }
     sums = Array(repeating: 0, count: scales.count)
+    bases = Array(repeating: 0, count: references.count * (layout.inner == 1 ? 1 : lanes))
+    let none = UInt32(0x7FFF_FFFF)
+    var bounds: [(least: UInt32, largest: UInt32)] = []
+    for reference in references {
+      let own = multipliers.map { reference * $0 }
+      let least = (own.max() ?? 0) * Float(sign: .plus, exponent: 1 - encoding.bias, significand: 1)
+      let largest = (own.min() ?? 0) * fullscale
+      let isEmpty = divides || !(least > 0 && 16 * least <= largest && largest.isFinite)
+      bounds.append(isEmpty ? (none, none) : (least.bitPattern, largest.bitPattern + 1))
+    }
+    leastOrdinary = bounds.map(\.least)
+    largestOrdinary = bounds.map(\.largest)
+  }
+
+  /// The sum of squared errors of a channel under one of its candidates.
+  private func error(ofChannel channel: Int, _ candidate: Int) -> Double {
+    let lanes = Int(FP8C_LANES)
+    let base =
+      layout.inner == 1
+      ? bases[channel] : bases[channel * lanes..<(channel + 1) * lanes].reduce(0, +)
+    return base + sums[channel * groups * lanes + candidate]
   }
 
   /// Takes in a block whose first element is number `first` of the tensor.
@@ -64,7 +91,7 @@ package struct ScaleSearch: Sendable {
   package func best(comparingIn precision: HighPrecision) -> Float? {
     var best: (error: Float, scale: Float)?
     for index in 0..<count {
-      let error = precision.round(sums[index].squareRoot())
+      let error = precision.round(error(ofChannel: 0, index).squareRoot())
       if error <= best?.error ?? .infinity { best = (error, scales[index]) }
     }
     return best?.scale
@@ -88,13 +115,12 @@ package struct ScaleSearch: Sendable {
   ///
   /// For a search with `candidates` and `channels`. Channels of zeros do not count.
   package func bestByRelativeError() -> Float? {
-    let stride = groups * Int(FP8C_LANES)
     var best: (error: Double, scale: Float)?
     for index in 0..<count - 1 {
       var total = 0.0
       for channel in 0..<layout.channels {
-        let signal = sums[channel * stride + count - 1]
-        if signal > 0 { total += sums[channel * stride + index] / signal }
+        let signal = error(ofChannel: channel, count - 1)
+        if signal > 0 { total += error(ofChannel: channel, index) / signal }
       }
       if total <= best?.error ?? .infinity { best = (total, scales[index]) }
     }
@@ -110,9 +136,9 @@ package struct ScaleSearch: Sendable {
     let stride = groups * Int(FP8C_LANES)
     return (0..<layout.channels).map { channel in
       var best: (error: Float, scale: Float)?
-      for index in channel * stride..<channel * stride + count {
-        let error = precision.round(sums[index])
-        if error < best?.error ?? .infinity { best = (error, scales[index]) }
+      for index in 0..<count {
+        let error = precision.round(error(ofChannel: channel, index))
+        if error < best?.error ?? .infinity { best = (error, scales[channel * stride + index]) }
       }
       return max(best?.scale ?? references[channel], ScaleRule.channelFloor)
     }
@@ -120,7 +146,6 @@ package struct ScaleSearch: Sendable {
 
   /// The errors of the candidates of a channel, as sums of squares in the order of the candidates.
   package func errors(ofChannel channel: Int = 0) -> [Double] {
-    let start = channel * groups * Int(FP8C_LANES)
-    return Array(sums[start..<start + count])
+    (0..<count).map { error(ofChannel: channel, $0) }
   }
 }

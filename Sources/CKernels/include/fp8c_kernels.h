@@ -73,14 +73,30 @@ size_t fp8c_narrow(const float *values, enum fp8c_type type, void *target, size_
 /// How many scales `fp8c_search` tries side by side.
 #define FP8C_LANES 8
 
+/// What a search tries, and what it has found so far.
+struct fp8c_candidates {
+  /// FP8C_MULTIPLY or FP8C_DIVIDE; applies to `factors`.
+  enum fp8c_quotient quotient;
+  size_t groups;
+  /// `groups * FP8C_LANES` entries per channel, as in `sums`.
+  const float *scales;
+  const float *factors;
+  /// Per channel the bits of the least magnitude whose error is the same under all of its scales, powers
+  /// of two, and of that above which it is not: no code is subnormal or clipped. Equal for none.
+  const uint32_t *least;
+  const uint32_t *largest;
+  /// The squared errors of all other elements, in their order.
+  double *sums;
+  /// The squared errors of these: one sum per channel where channels are the last axis, else
+  /// FP8C_LANES, number i for the elements whose place in the tensor is i modulo FP8C_LANES.
+  double *bases;
+};
+
 /// Adds the squared error of quantizing and dequantizing each element to its channel's sums.
 ///
-/// `scales`, `factors` and `sums` hold `groups * FP8C_LANES` entries per channel. Each sum is a
-/// binary64 sum in the order of the elements, so it does not depend on how a tensor is cut into blocks.
-/// `quotient` is FP8C_MULTIPLY or FP8C_DIVIDE and applies to `factors`.
+/// The sums are binary64 and do not depend on how a tensor is cut into blocks.
 void fp8c_search(const void *source, enum fp8c_type type, size_t count, struct fp8c_layout layout,
-                 enum fp8c_encoding encoding, float fullscale, enum fp8c_quotient quotient,
-                 size_t groups, const float *scales, const float *factors, double *sums);
+                 enum fp8c_encoding encoding, float fullscale, const struct fp8c_candidates *search);
 
 /// What quantizing a block lost: see `fp8c_tally`.
 struct fp8c_loss {
