@@ -14,7 +14,7 @@ package struct Compiler {
 
   let options: Options
   let console: Console
-  /// Every file that was read, for the dependency file.
+  /// The value of an environment variable.
   let environment: @Sendable (String) -> String?
 
   package init(options: Options, console: Console) {
