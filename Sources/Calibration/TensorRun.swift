@@ -78,7 +78,7 @@ extension Tensor {
   }
 
   /// The elements of a tensor of a high precision type.
-  fileprivate var floats: [Float]? {
+  package var floats: [Float]? {
     guard let precision = HighPrecision(element) else { return nil }
     var values = [Float](repeating: 0, count: bytes.count / precision.byteCount)
     var wide = values.mutableSpan

@@ -1,5 +1,4 @@
 internal import Calibration
-internal import FP8
 internal import Glibc
 internal import IR
 internal import NPZ
@@ -134,15 +133,6 @@ private struct Answers {
 }
 
 extension Tensor {
-  /// The elements of a high precision type as float32.
-  fileprivate var floats: [Float]? {
-    guard let precision = HighPrecision(element) else { return nil }
-    var values = [Float](repeating: 0, count: bytes.count / precision.byteCount)
-    var wide = values.mutableSpan
-    precision.widen(bytes.span, into: &wide)
-    return values
-  }
-
   /// The place of the largest element in each row of the last axis.
   fileprivate var classes: [Int64]? {
     guard let values = floats, let size = shape.last.map({ Int($0) }), size > 0 else { return nil }
