@@ -39,7 +39,7 @@ extension FP8Operands {
   /// The type a module computes in: that of its weight, or of an operand.
   func elementType(of module: QuantizedModule) -> ElementType {
     for port in module.ports where port.role == .weight {
-      if let value = port.value, let weight = graph.weight(of: value, outer: library.weights) {
+      if let value = port.value, let weight = graph.weight(of: value, outer: codeLibrary.weights) {
         return weight.type(after: weight.recipe.count - (weight.quantization == nil ? 0 : 1))
           .element
       }

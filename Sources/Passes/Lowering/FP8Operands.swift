@@ -13,7 +13,7 @@ struct FP8Operands {
   /// The activations whose scales are computed when the model runs.
   var dynamicActivations: [DynamicKey: DynamicOperand] = [:]
   /// The codes of weights, which all graphs of the model share.
-  var library: CodeLibrary
+  var codeLibrary: CodeLibrary
   /// The dequantized values of codes.
   private var dequantized: [ValueID: ValueID] = [:]
   /// The values that the target's cast makes of codes.
@@ -37,11 +37,11 @@ struct FP8Operands {
   /// The version of the standard operators that the model imports.
   let opset: Int64
 
-  init(graph: Graph, context: PassContext, library: CodeLibrary, opset: Int64) {
+  init(graph: Graph, context: PassContext, codeLibrary: CodeLibrary, opset: Int64) {
     self.graph = graph
     self.opset = opset
     self.context = context
-    self.library = library
+    self.codeLibrary = codeLibrary
     for (index, module) in graph.modules.enumerated() {
       for port in module.ports where port.role != .output {
         if let value = port.value { readers[value, default: []].append(index) }
@@ -61,7 +61,7 @@ struct FP8Operands {
     _ port: Port, ofModuleAt index: Int, isTransposed: Bool = false
   ) throws(Diagnostic) -> ValueID {
     guard let scale = port.scale, let value = port.value,
-      let weight = graph.weight(of: value, outer: library.weights)
+      let weight = graph.weight(of: value, outer: codeLibrary.weights)
     else { throw .notAWeight(graph.name(of: port)) }
     var placed = scale
     if isTransposed, case .perChannel(let values, let axis) = scale {
@@ -70,7 +70,7 @@ struct FP8Operands {
     let key = CodeLibrary.Key(
       weight: graph[value].name, scale: scale, isTransposed: isTransposed)
     let id: ValueID
-    if let known = library.codes[key] {
+    if let known = codeLibrary.codes[key] {
       id = graph.value(named: known) ?? capture(known)
     } else {
       id = addCodes(key, of: weight, placed, annotations: graph[value].annotations)
@@ -95,15 +95,15 @@ struct FP8Operands {
         Quantization(
           element: limits.encoding.element, scale: scale, fullscale: limits.fullscale,
           via: context.settings.weightsVia?.element)))
-    let name = library.add(key, weight, annotations)
-    return library.isBody
+    let name = codeLibrary.add(key, weight, annotations)
+    return codeLibrary.isBody
       ? capture(name) : graph.addWeight(name, weight, annotations: annotations)
   }
 
   /// Codes that the main graph has.
   private mutating func capture(_ name: String) -> ValueID {
     let id = graph.capture(name)
-    if let weight = library.made.first(where: { $0.name == name })?.weight {
+    if let weight = codeLibrary.made.first(where: { $0.name == name })?.weight {
       graph.setType(of: id, to: .tensor(weight.type()))
     }
     return id

@@ -52,7 +52,7 @@ package struct LowerToFP8: Pass {
     var lowering = Lowering(
       form: form ?? context.settings.form, CodeLibrary(of: model.graph), opset: opset)
     try lowering.run(on: &model.graph, in: &context)
-    lowering.library.settle(in: &model.graph)
+    lowering.codeLibrary.settle(in: &model.graph)
     context.count("lowered", by: lowering.count)
     guard !lowering.used.isEmpty else { return }
     model.opsets.set(context.settings.target.domain, to: 1)
@@ -67,14 +67,14 @@ package struct LowerToFP8: Pass {
 private struct Lowering {
   let form: OutputForm
   let opset: Int64
-  var library: CodeLibrary
+  var codeLibrary: CodeLibrary
   private(set) var used: Set<TargetOperator> = []
   private(set) var count = 0
 
-  init(form: OutputForm, _ library: CodeLibrary, opset: Int64) {
+  init(form: OutputForm, _ codeLibrary: CodeLibrary, opset: Int64) {
     self.form = form
     self.opset = opset
-    self.library = library
+    self.codeLibrary = codeLibrary
   }
 
   /// The graph's own modules, then those of its bodies, whose codes the main graph gets.
@@ -85,14 +85,14 @@ private struct Lowering {
     guard depth < Graph.depthLimit else { return }
     for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
       var node = graph[id]
-      library.isBody = true
+      codeLibrary.isBody = true
       try node.mapBodies { body throws(Diagnostic) in
         let before = Set(body.values.map { body[$0].name })
         try run(on: &body, in: &context, depth: depth + 1)
-        library.separate(&body, from: before)
+        codeLibrary.separate(&body, from: before)
       }
-      library.isBody = depth > 1
-      if depth == 1 { library.place(in: &graph) }
+      codeLibrary.isBody = depth > 1
+      if depth == 1 { codeLibrary.place(in: &graph) }
       if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
     }
   }
@@ -102,12 +102,12 @@ private struct Lowering {
   ) throws(Diagnostic) {
     guard !graph.modules.isEmpty else { return }
     var operands = FP8Operands(
-      graph: graph, context: context, library: library, opset: opset)
+      graph: graph, context: context, codeLibrary: codeLibrary, opset: opset)
     var left: Set<String> = []
     for index in pending(in: graph) {
       let module = operands.graph.modules[index]
       // Codes that leave the graph need a scale that is known outside.
-      if module.kind == "kv_cache", context.settings.hasFP8Cache, !library.isBody,
+      if module.kind == "kv_cache", context.settings.hasFP8Cache, !codeLibrary.isBody,
         !context.settings.isDynamic
       {
         switch try operands.lowerCacheInterface(moduleAt: index, form: form) {
@@ -133,9 +133,9 @@ private struct Lowering {
       }
     }
     operands.graph.removeModules { left.contains($0.path) }
-    library = operands.library
+    codeLibrary = operands.codeLibrary
     graph = operands.graph
-    if library.isBody { dropUnread(in: &graph) }
+    if codeLibrary.isBody { dropUnread(in: &graph) }
     count += operands.loweredCount
   }
 
