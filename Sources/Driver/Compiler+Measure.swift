@@ -88,7 +88,6 @@ extension Compiler {
   }
 
   func measure(_ configuration: Configuration) throws(Diagnostic) {
-    guard !configuration.isDynamic else { throw .dynamicMeasure() }
     try MeasuringJob(self, configuration, calibration: options.calibration).run()
   }
 }

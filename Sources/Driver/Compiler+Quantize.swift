@@ -191,7 +191,7 @@ extension Compiler {
       }
     }
     // Methods are chosen by the model's names, and the file has the measurement's.
-    let paths = Dictionary(uniqueKeysWithValues: names.map { ($0.value, $0.key) })
+    let paths = Dictionary(names.map { ($0.value, $0.key) }) { first, _ in first }
     var taken = measurement
     taken.nodes = measurement.nodes.compactMap { node in
       guard let path = paths[node.name], kinds[path] != nil else { return nil }

@@ -57,7 +57,8 @@ package struct Compiler {
     }
     settings.isDynamic = configuration.isDynamic
     if configuration.isDynamic {
-      guard !configuration.usesQDQ, !configuration.isFake else { throw .dynamicQDQ() }
+      if configuration.usesQDQ { throw .dynamicQDQ("use_qdq") }
+      if configuration.isFake { throw .dynamicQDQ("fake_quant") }
       settings.selection.dynamicTypes = settings.modules.types.filter(\.isDynamic).map(\.name)
     }
     settings.form = configuration.usesQDQ || configuration.isFake ? .qdq : .target

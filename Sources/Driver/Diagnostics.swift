@@ -33,13 +33,14 @@ extension Diagnostic {
   static func dynamicMeasure() -> Diagnostic {
     Diagnostic(
       .error, .configuration,
-      "'dynamic_quantization' needs no measurement, found mode MEASURE, expected QUANTIZE")
+      "'dynamic_quantization' needs no measurement, expected 'quantize' or 'compile' with mode QUANTIZE "
+        + "or AUTO")
   }
 
-  static func dynamicQDQ() -> Diagnostic {
+  static func dynamicQDQ(_ key: String) -> Diagnostic {
     Diagnostic(
       .error, .configuration,
-      "'dynamic_quantization' has no form with QuantizeLinear, found 'use_qdq', expected the target's "
+      "'dynamic_quantization' has no form with QuantizeLinear, found '\(key)', expected the target's "
         + "operators")
   }
 

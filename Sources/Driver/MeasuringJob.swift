@@ -27,6 +27,7 @@ struct MeasuringJob {
     _ compiler: Compiler, _ configuration: Configuration, calibration paths: [String]? = nil,
     observed: [String] = []
   ) throws(Diagnostic) {
+    guard !configuration.isDynamic else { throw .dynamicMeasure() }
     self.compiler = compiler
     self.configuration = configuration
     var context = PassContext(try compiler.settings(configuration))

@@ -56,6 +56,7 @@ struct ScaleCache {
       try InputFile.contents(of: provenance, limit: 1 << 24) == Array(fingerprint.utf8)
     else { return .stale(scales) }
     let known = try ScaleFile.weights(inFile: scales)
+    var found: [WeightSearch: Scale] = [:]
     for placed in model.placedModules {
       let module = placed.module
       let method = settings.method(of: module)
@@ -71,8 +72,9 @@ struct ScaleCache {
         scale = .perChannel(values, axis: axis)
       default: return .stale(scales)
       }
-      settings.searchedScales[WeightSearch(channels, method.weight)] = scale
+      found[WeightSearch(channels, method.weight)] = scale
     }
+    settings.searchedScales.merge(found) { _, new in new }
     return .used(scales)
   }
 

@@ -25,12 +25,12 @@ import onnx
 import onnxscript
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import library, nn
 
 # ---- one rank of a collective ------------------------------------------------------------------
 
 
-@torch.library.custom_op("fp8c_test::all_reduce", mutates_args=())
+@library.custom_op("fp8c_test::all_reduce", mutates_args=())
 def all_reduce(x: torch.Tensor) -> torch.Tensor:
     return x.clone()
 

@@ -68,6 +68,16 @@ import Testing
         "scale method 'maxabs_pcs_pow2' computes scales when the model runs"))
     let dynamic = #"{"dynamic_quantization": true, "scale_method": "maxabs_pow2", "use_qdq": true}"#
     #expect(try failure(dynamic, quantize).contains("no form with QuantizeLinear"))
+    #expect(
+      try failure(
+        #"{"dynamic_quantization": true, "scale_method": "maxabs_pow2", "fake_quant": true}"#,
+        quantize
+      ).contains("found 'fake_quant'"))
+    #expect(
+      try failure(
+        #"{"dynamic_quantization": true, "scale_method": "maxabs_pow2"}"#,
+        ["instrument", model, "-o", folder["o.onnx"]]
+      ).contains("needs no measurement"))
     let measure = ["measure", model, "--calibration", folder["x.npz"]]
     #expect(
       try failure(

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Foundation
 import Support
 import TestSupport
 import Testing
@@ -62,6 +62,20 @@ import Testing
     try edit(folder)
     let other = try quantize(folder, options)
     #expect(other.notes.contains("follow from another model, method, format or target: not used"))
+    #expect(other.text == first.text)
+  }
+
+  /// The last module's scales have a form that the method does not give: the first one's are not used either.
+  @Test func `of a file with one wrong entry nothing is used`() throws {
+    let folder = try measured()
+    let first = try quantize(folder)
+    try edit(folder)
+    let text = try folder.contents("\(name).json").text
+    let place = try #require(text.range(of: "\"weight\": [", options: .backwards))
+    let broken = text.replacingCharacters(in: place, with: "\"weight\": [1.0, ")
+    _ = try folder.write("\(name).json", Array(broken.utf8))
+    let other = try quantize(folder)
+    #expect(other.notes.contains("not used"))
     #expect(other.text == first.text)
   }
 

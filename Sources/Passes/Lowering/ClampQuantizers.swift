@@ -42,10 +42,7 @@ package struct ClampQuantizers: Pass {
       try node.mapBodies { body throws(Diagnostic) in
         let before = Set(body.values.map { body[$0].name })
         try clamp(&body, weights, &names, &context, depth: depth + 1)
-        for value in body.values
-        where body[value].origin != .captured && !before.contains(body[value].name) {
-          body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
-        }
+        names.separate(&body, from: before)
       }
       if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
     }

@@ -61,9 +61,6 @@ struct CodeLibrary {
 
   /// Gives what a pass added to a body names that no other graph has or may get.
   mutating func separate(_ body: inout Graph, from before: Set<String>) {
-    for value in body.values
-    where body[value].origin != .captured && !before.contains(body[value].name) {
-      body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
-    }
+    names.separate(&body, from: before)
   }
 }

@@ -142,10 +142,7 @@ private struct PrecisionConversion {
     conversion.castsWeightsAtRunTime = castsWeightsAtRunTime
     conversion.run(&names)
     body = conversion.graph
-    for value in body.values
-    where body[value].origin != .captured && !before.contains(body[value].name) {
-      body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
-    }
+    names.separate(&body, from: before)
     convertedCount += conversion.convertedCount
     castCount += conversion.castCount
   }

@@ -118,4 +118,13 @@ struct NameSource {
     }
     return name
   }
+
+  /// Gives what a pass added to a body names that no other graph has or may get; `before` are the names that
+  /// the body had.
+  mutating func separate(_ body: inout Graph, from before: Set<String>) {
+    for value in body.values
+    where body[value].origin != .captured && !before.contains(body[value].name) {
+      body.rename(value, to: fresh("\(body.name)/\(body[value].name)"))
+    }
+  }
 }

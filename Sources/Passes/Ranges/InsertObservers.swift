@@ -144,10 +144,7 @@ package struct InsertObservers: Pass {
       try node.mapBodies { body throws(Diagnostic) in
         let before = Set(body.values.map { body[$0].name })
         inner.append(try observe(&body, &names, &context, depth: depth + 1, isKnown))
-        for value in body.values
-        where body[value].origin != .captured && !before.contains(body[value].name) {
-          body.rename(value, to: names.fresh("\(body.name)/\(body[value].name)"))
-        }
+        names.separate(&body, from: before)
       }
       guard inner.contains(where: { !$0.isEmpty }) else { continue }
       let lift = ObserverLift(inner, outOf: node)
