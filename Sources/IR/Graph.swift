@@ -14,7 +14,7 @@ package struct Graph: Equatable, Sendable {
 
   private var valueTable: [Value] = []
   private var identifiers: [String: ValueID] = [:]
-  private var useTable: [[NodeID]] = []
+  private var useTable: [UseList] = []
   private var outputCounts: [ValueID: Int] = [:]
   private var nodeTable: [Node] = []
   /// False for a node that was removed, whose place in the table stays.
@@ -53,14 +53,17 @@ package struct Graph: Equatable, Sendable {
 
   /// True where the id names a value of this graph that was not removed.
   package func contains(_ id: ValueID) -> Bool {
-    valueTable.indices.contains(Int(id.index)) && self[id].origin != .removed
+    valueTable.indices.contains(Int(id.index)) && !self[id].isRemoved
   }
 
   package func value(named name: String) -> ValueID? { identifiers[name] }
 
+  /// One more than the greatest index that a value has ever had.
+  package var valueLimit: Int { valueTable.count }
+
   /// Every value in the order it was added, those removed left out.
   package var values: [ValueID] {
-    valueTable.indices.compactMap { valueTable[$0].origin == .removed ? nil : ValueID(at: $0) }
+    valueTable.indices.compactMap { valueTable[$0].isRemoved ? nil : ValueID(at: $0) }
   }
 
   /// The weights in the order they were added.
@@ -82,13 +85,13 @@ package struct Graph: Equatable, Sendable {
 
   /// The nodes that read a value, in no promised order: a node that reads it twice stands twice, one
   /// whose body captures it once more.
-  package func users(of id: ValueID) -> [NodeID] { useTable[Int(id.index)] }
+  package func users(of id: ValueID) -> [NodeID] { useTable[Int(id.index)].nodes }
 
   package func isOutput(_ id: ValueID) -> Bool { outputCounts[id] != nil }
 
   /// How many operands, captures and graph outputs read the value.
   package func useCount(of id: ValueID) -> Int {
-    useTable[Int(id.index)].count + (outputCounts[id] ?? 0)
+    useTable[Int(id.index)].nodes.count + (outputCounts[id] ?? 0)
   }
 
   package func producer(of id: ValueID) -> NodeID? { self[id].producer }
@@ -100,7 +103,7 @@ package struct Graph: Equatable, Sendable {
   private mutating func add(_ value: Value) -> ValueID {
     let id = ValueID(at: valueTable.count)
     valueTable.append(value)
-    useTable.append([])
+    useTable.append(UseList())
     identifiers[value.name] = id
     revision += 1
     return id
@@ -156,7 +159,7 @@ package struct Graph: Equatable, Sendable {
     identifiers[old] = nil
     identifiers[name] = id
     valueTable[Int(id.index)].name = name
-    for user in useTable[Int(id.index)] {
+    for user in useTable[Int(id.index)].nodes {
       nodeTable[Int(user.index)].mapBodies { $0.renameCapture(old, to: name) }
     }
     revision += 1
@@ -174,7 +177,7 @@ package struct Graph: Equatable, Sendable {
       rename(known, to: freshName("\(name).inner"))
       return rename(id, to: name)
     }
-    for user in Set(useTable[Int(id.index)]).sorted() {
+    for user in Set(useTable[Int(id.index)].nodes).sorted() {
       update(user) { node in
         node.inputs = node.inputs.map { $0 == id ? known : $0 }
         node.mapBodies { $0.renameCapture(old, to: name) }
@@ -303,21 +306,19 @@ package struct Graph: Equatable, Sendable {
 
   /// Changes a node's operator, attributes, operands or names; its results stay.
   package mutating func update(_ id: NodeID, _ change: (inout Node) -> Void) {
-    var node = self[id]
-    let outputs = node.outputs
+    let outputs = self[id].outputs
     let before = operands(of: id)
-    change(&node)
-    guard node.outputs == outputs else {
-      preconditionFailure("update of node '\(node.name)' must leave its results")
+    change(&nodeTable[Int(id.index)])
+    guard self[id].outputs == outputs else {
+      preconditionFailure("update of node '\(self[id].name)' must leave its results")
     }
-    nodeTable[Int(id.index)] = node
     let after = operands(of: id)
     for place in 0..<max(before.count, after.count) {
       let old = place < before.count ? before[place] : nil
       let new = place < after.count ? after[place] : nil
       guard old != new else { continue }
-      if let old { removeUse(of: old, by: id) }
-      if let new { useTable[Int(new.index)].append(id) }
+      if let old { useTable[Int(old.index)].remove(id) }
+      if let new { useTable[Int(new.index)].add(id) }
     }
     revision += 1
   }
@@ -360,7 +361,7 @@ package struct Graph: Equatable, Sendable {
     let oldName = self[old].name
     let newName = self[new].name
     // From the end, where each use is found at once.
-    for user in useTable[Int(old.index)].reversed() {
+    for user in useTable[Int(old.index)].nodes.reversed() {
       update(user) { node in
         node.inputs = node.inputs.map { $0 == old ? new : $0 }
         node.mapBodies { $0.renameCapture(oldName, to: newName) }
@@ -389,27 +390,23 @@ package struct Graph: Equatable, Sendable {
   }
 
   private mutating func addUses(of id: NodeID) {
-    for value in operands(of: id) { useTable[Int(value.index)].append(id) }
+    for value in operands(of: id) { useTable[Int(value.index)].add(id) }
   }
 
   private mutating func removeUses(of id: NodeID) {
-    for value in operands(of: id) { removeUse(of: value, by: id) }
-  }
-
-  private mutating func removeUse(of value: ValueID, by id: NodeID) {
-    if let place = useTable[Int(value.index)].lastIndex(of: id) {
-      useTable[Int(value.index)].remove(at: place)
-    }
+    for value in operands(of: id) { useTable[Int(value.index)].remove(id) }
   }
 
   /// Operands, then the values that the node's bodies capture.
   private mutating func operands(of id: NodeID) -> [ValueID] {
-    let node = self[id]
-    return node.inputs.compactMap { $0 } + captures(of: node).map { capture($0) }
+    let operands = self[id].inputs.compactMap { $0 }
+    guard self[id].hasBodies else { return operands }
+    return operands + captures(of: self[id]).map { capture($0) }
   }
 
   /// The names that a node's bodies take from outside, each once, in order of appearance.
   package func captures(of node: Node) -> [String] {
+    guard node.hasBodies else { return [] }
     var names: [String] = []
     var seen: Set<String> = []
     for body in node.bodies {

@@ -30,6 +30,19 @@ package struct Model: Equatable, Sendable {
     self.carried = carried
   }
 
+  /// What differs between two states of a model whose graphs or imports a pass has changed.
+  package struct Revision: Equatable, Sendable {
+    let graphs: [Int]
+    let functions: [FunctionKey]
+    let opsets: [[OpsetImport]]
+  }
+
+  package var revision: Revision {
+    Revision(
+      graphs: [graph.revision] + functions.map(\.body.revision), functions: functions.map(\.key),
+      opsets: [opsets] + functions.map(\.opsets))
+  }
+
   /// The version of the standard operators, where the model imports them.
   package var opset: Int64? { opsets.version(of: "") }
 

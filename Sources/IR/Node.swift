@@ -78,6 +78,15 @@ package struct Node: Equatable, Sendable {
     index < inputs.count ? inputs[index] : nil
   }
 
+  package var hasBodies: Bool {
+    attributes.contains { attribute in
+      switch attribute.value {
+      case .graph, .graphs: true
+      default: false
+      }
+    }
+  }
+
   /// The graphs this node holds, in attribute order.
   package var bodies: [Graph] {
     attributes.flatMap { attribute -> [Graph] in

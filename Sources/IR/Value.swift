@@ -48,6 +48,17 @@ package struct Value: Equatable, Sendable {
     return nil
   }
 
+  /// True where the value is result number `index` of the node.
+  package func isResult(_ index: Int, of node: NodeID) -> Bool {
+    if case .result(let maker, let place) = origin { return maker == node && place == index }
+    return false
+  }
+
+  package var isRemoved: Bool {
+    if case .removed = origin { return true }
+    return false
+  }
+
   /// The node that makes the value.
   package var producer: NodeID? {
     if case .result(let node, _) = origin { return node }

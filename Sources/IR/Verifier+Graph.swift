@@ -10,52 +10,110 @@ extension Verification {
     }
     var defined = try checkValues(graph, isBody: isBody)
     try checkInputs(graph, mayBeOverridable: scope.function == nil)
-    var uses: [ValueID: [NodeID]] = [:]
+    var readings = Readings()
     for id in graph.nodeIDs {
-      let node = graph[id]
-      let location = graph.location(of: id)
-      for operand in try operands(of: node, in: graph, at: location) {
-        guard defined.contains(operand) else {
-          throw .usedBeforeDefinition(graph[operand].name, at: location)
-        }
-        uses[operand, default: []].append(id)
-      }
-      for (index, output) in node.outputs.enumerated() {
-        guard let output else { continue }
-        guard graph.contains(output), graph[output].origin == .result(of: id, at: index) else {
-          throw .strayResult(index, at: location)
-        }
-        defined.insert(output)
-      }
-      try check(node, in: scope, depth: depth, at: location)
+      try check(graph[id], id, of: graph, in: scope, depth: depth, &defined, &readings)
     }
-    try checkReaders(graph, defined: defined, uses: uses)
+    try checkReaders(graph, defined: defined, readings)
     try checkModules(graph)
   }
 
-  /// Names, types of weights and captures; returns what stands above all nodes.
-  private func checkValues(_ graph: Graph, isBody: Bool) throws(Diagnostic) -> Set<ValueID> {
-    var defined: Set<ValueID> = []
-    for id in graph.values {
-      let value = graph[id]
-      guard graph.value(named: value.name) == id else { throw .nameTwice(value.name, graph.name) }
-      switch value.origin {
-      case .input: defined.insert(id)
-      case .captured:
-        guard isBody else { throw .captureOutsideBody(value.name, graph.name) }
-        defined.insert(id)
-      case .weight(let weight):
-        try check(weight, named: value.name)
-        guard value.type == .tensor(weight.type()) else { throw .weightType(value.name) }
-        defined.insert(id)
-      case .result(let node, let index):
-        guard graph.contains(node), graph[node].outputs.indices.contains(index),
-          graph[node].outputs[index] == id
-        else { throw .orphan(value.name, graph.name) }
-      case .removed: break
+  /// What nodes read, in their order.
+  private struct Readings {
+    var values: [ValueID] = []
+    var nodes: [NodeID] = []
+
+    /// The nodes by the place of the value that they read, and where each value's begin.
+    func byValue(_ count: Int) -> (nodes: [NodeID], begins: [Int]) {
+      var begins = [Int](repeating: 0, count: count + 1)
+      for value in values { begins[Int(value.index) + 1] += 1 }
+      for place in 0..<count { begins[place + 1] += begins[place] }
+      var free = begins
+      var sorted = nodes
+      for (value, node) in zip(values, nodes) {
+        sorted[free[Int(value.index)]] = node
+        free[Int(value.index)] += 1
       }
+      return (sorted, begins)
+    }
+  }
+
+  /// Operands, results and attributes of one node; `defined` tells by place which values stand above it.
+  private mutating func check(
+    _ node: Node, _ id: NodeID, of graph: Graph, in scope: Scope, depth: Int,
+    _ defined: inout [Bool], _ readings: inout Readings
+  ) throws(Diagnostic) {
+    let first = readings.values.count
+    for operand in node.inputs {
+      guard let operand else { continue }
+      guard graph.contains(operand) else { throw .missingOperand(at: graph.location(of: id)) }
+      readings.values.append(operand)
+    }
+    for name in graph.captures(of: node) {
+      guard let operand = graph.value(named: name) else {
+        throw .undefinedCapture(name, at: graph.location(of: id))
+      }
+      readings.values.append(operand)
+    }
+    for place in first..<readings.values.count {
+      let operand = readings.values[place]
+      guard defined[Int(operand.index)] else {
+        throw .usedBeforeDefinition(graph[operand].name, at: graph.location(of: id))
+      }
+      readings.nodes.append(id)
+    }
+    for (index, output) in node.outputs.enumerated() {
+      guard let output else { continue }
+      guard graph.contains(output), graph[output].isResult(index, of: id) else {
+        throw .strayResult(index, at: graph.location(of: id))
+      }
+      defined[Int(output.index)] = true
+    }
+    guard scope.domains.contains(node.domain) else {
+      throw .unimportedDomain(node.domain, of: node.op, at: graph.location(of: id))
+    }
+    noteCall(of: node, in: scope)
+    for (place, attribute) in node.attributes.enumerated() {
+      guard !node.attributes[..<place].contains(where: { $0.name == attribute.name }) else {
+        throw .attributeTwice(attribute.name, at: graph.location(of: id))
+      }
+      try check(attribute, in: scope, of: graph, id)
+    }
+    for body in node.bodies { try check(body, in: scope, depth: depth + 1, isBody: true) }
+  }
+
+  /// Names, types of weights and captures; returns, by place, what stands above all nodes.
+  private func checkValues(_ graph: Graph, isBody: Bool) throws(Diagnostic) -> [Bool] {
+    var defined = [Bool](repeating: false, count: graph.valueLimit)
+    for id in graph.values {
+      guard graph.value(named: graph[id].name) == id else {
+        throw .nameTwice(graph[id].name, graph.name)
+      }
+      defined[Int(id.index)] = try check(graph[id], id, of: graph, isBody: isBody)
     }
     return defined
+  }
+
+  /// True where the value stands above all nodes.
+  private func check(
+    _ value: Value, _ id: ValueID, of graph: Graph, isBody: Bool
+  ) throws(Diagnostic) -> Bool {
+    switch value.origin {
+    case .input: return true
+    case .captured:
+      guard isBody else { throw .captureOutsideBody(value.name, graph.name) }
+      return true
+    case .weight(let weight):
+      try check(weight, named: value.name)
+      guard value.type == .tensor(weight.type()) else { throw .weightType(value.name) }
+      return true
+    case .result(let node, let index):
+      guard graph.contains(node), index < graph[node].outputs.count,
+        graph[node].outputs[index] == id
+      else { throw .orphan(value.name, graph.name) }
+      return false
+    case .removed: return false
+    }
   }
 
   private func checkInputs(_ graph: Graph, mayBeOverridable: Bool) throws(Diagnostic) {
@@ -78,43 +136,8 @@ extension Verification {
     }
   }
 
-  /// The values that a node and its bodies read, one for each reading.
-  private func operands(
-    of node: Node, in graph: Graph, at location: Location
-  ) throws(Diagnostic) -> [ValueID] {
-    var result: [ValueID] = []
-    for operand in node.inputs {
-      guard let operand else { continue }
-      guard graph.contains(operand) else { throw .missingOperand(at: location) }
-      result.append(operand)
-    }
-    for name in graph.captures(of: node) {
-      guard let id = graph.value(named: name) else { throw .undefinedCapture(name, at: location) }
-      result.append(id)
-    }
-    return result
-  }
-
-  /// Domain, attributes and bodies.
-  private mutating func check(
-    _ node: Node, in scope: Scope, depth: Int, at location: Location
-  ) throws(Diagnostic) {
-    guard scope.domains.contains(node.domain) else {
-      throw .unimportedDomain(node.domain, of: node.op, at: location)
-    }
-    noteCall(of: node.functionKey, in: scope)
-    var names: Set<String> = []
-    for attribute in node.attributes {
-      guard names.insert(attribute.name).inserted else {
-        throw .attributeTwice(attribute.name, at: location)
-      }
-      try check(attribute, in: scope, at: location)
-    }
-    for body in node.bodies { try check(body, in: scope, depth: depth + 1, isBody: true) }
-  }
-
   private func check(
-    _ attribute: Attribute, in scope: Scope, at location: Location
+    _ attribute: Attribute, in scope: Scope, of graph: Graph, _ node: NodeID
   ) throws(Diagnostic) {
     let tensors: [TensorAttribute]
     switch attribute.value {
@@ -124,23 +147,29 @@ extension Verification {
     case .sparses(let list): tensors = list.flatMap { [$0.values, $0.indices] }
     case .reference(let name, _):
       guard scope.function?.attributes.contains(name) == true else {
-        throw .undefinedAttribute(name, at: location)
+        throw .undefinedAttribute(name, at: graph.location(of: node))
       }
       tensors = []
     case .float, .int, .string, .type, .graph, .floats, .ints, .strings, .types, .graphs:
       tensors = []
     }
-    for tensor in tensors { try check(tensor.weight, named: attribute.name, at: location) }
+    for tensor in tensors {
+      try check(tensor.weight, named: attribute.name, at: graph.location(of: node))
+    }
   }
 
   private func checkReaders(
-    _ graph: Graph, defined: Set<ValueID>, uses: [ValueID: [NodeID]]
+    _ graph: Graph, defined: [Bool], _ readings: Readings
   ) throws(Diagnostic) {
     for id in graph.outputs {
-      guard graph.contains(id), defined.contains(id) else { throw .missingOutput(graph.name) }
+      guard graph.contains(id), defined[Int(id.index)] else { throw .missingOutput(graph.name) }
     }
+    let (nodes, begins) = readings.byValue(graph.valueLimit)
     for id in graph.values {
-      guard graph.users(of: id).sorted() == (uses[id] ?? []).sorted() else {
+      let place = Int(id.index)
+      let found = nodes[begins[place]..<begins[place + 1]]
+      let users = graph.users(of: id)
+      guard users.elementsEqual(found) || users.sorted() == found.sorted() else {
         throw .wrongUses(graph[id].name, graph.name)
       }
     }

@@ -113,8 +113,10 @@ struct Verification {
     return domains
   }
 
-  mutating func noteCall(of key: FunctionKey, in scope: Scope) {
-    guard let caller = scope.function?.index, let callee = functions[key] else { return }
+  mutating func noteCall(of node: Node, in scope: Scope) {
+    guard let caller = scope.function?.index, let callee = functions[node.functionKey] else {
+      return
+    }
     calls[caller].append(callee)
   }
 
