@@ -360,7 +360,6 @@ package struct Graph: Equatable, Sendable {
     guard old != new else { return }
     let oldName = self[old].name
     let newName = self[new].name
-    // From the end, where each use is found at once.
     for user in useTable[Int(old.index)].nodes.reversed() {
       update(user) { node in
         node.inputs = node.inputs.map { $0 == old ? new : $0 }
@@ -400,7 +399,6 @@ package struct Graph: Equatable, Sendable {
   /// Operands, then the values that the node's bodies capture.
   private mutating func operands(of id: NodeID) -> [ValueID] {
     let operands = self[id].inputs.compactMap { $0 }
-    guard self[id].hasBodies else { return operands }
     return operands + captures(of: self[id]).map { capture($0) }
   }
 

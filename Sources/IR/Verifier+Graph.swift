@@ -73,8 +73,9 @@ extension Verification {
       throw .unimportedDomain(node.domain, of: node.op, at: graph.location(of: id))
     }
     noteCall(of: node, in: scope)
-    for (place, attribute) in node.attributes.enumerated() {
-      guard !node.attributes[..<place].contains(where: { $0.name == attribute.name }) else {
+    var names: Set<String> = []
+    for attribute in node.attributes {
+      guard names.insert(attribute.name).inserted else {
         throw .attributeTwice(attribute.name, at: graph.location(of: id))
       }
       try check(attribute, in: scope, of: graph, id)
