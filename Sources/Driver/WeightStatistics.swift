@@ -31,7 +31,7 @@ private struct WeightQuestion: Sendable {
     if searches, axis == nil, choice.objective == .squaredError {
       whole = ScaleSearch(
         encoding: rule.limits.encoding, fullscale: rule.limits.fullscale,
-        candidates: rule.tensorCandidates)
+        candidates: rule.tensorCandidates, elements: weight.type().elementCount ?? 0)
     }
     let ranges = try store.ranges(of: weight, axis: axis, feeding: &whole)
     var scale = whole?.best(comparingIn: hp).map { Scale.perTensor($0) }

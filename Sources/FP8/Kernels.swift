@@ -109,6 +109,26 @@ enum Kernels {
     }
   }
 
+  static let buckets = Int(FP8C_BUCKETS)
+
+  /// `words` are the fields of `fp8c_moment`, bucket after bucket.
+  static func moments(
+    _ source: Span<UInt8>, of type: HighPrecision, into words: inout [UInt64]
+  ) {
+    precondition(
+      words.count * MemoryLayout<UInt64>.size == buckets * MemoryLayout<fp8c_moment>.size,
+      "one moment per bucket")
+    let count = source.count / type.byteCount
+    unsafe source.withUnsafeBufferPointer { source in
+      unsafe words.withUnsafeMutableBytes { words in
+        guard let base = words.baseAddress else { return }
+        unsafe fp8c_moments(
+          source.baseAddress, type.kernelType, count,
+          base.assumingMemoryBound(to: fp8c_moment.self))
+      }
+    }
+  }
+
   static func search(
     _ source: Span<UInt8>, of type: HighPrecision, first: Int, search: inout ScaleSearch
   ) {

@@ -1,10 +1,11 @@
 internal import CKernels
 
-/// Finds the scales with the least error by trying them on every element (inc-fp8.md section 4.7).
+/// Finds the scales with the least error (inc-fp8.md section 4.7).
 ///
 /// Blocks of the tensor are added in order; sums are binary64 in an order that does not depend on how the
-/// tensor is cut ([R-10]). Elements are finite. The error of an element that no scale of its channel clips
-/// or makes subnormal is the same under all of them, as they are powers of two: it is taken once.
+/// tensor is cut ([R-10]). Elements are finite. Powers of two for a whole tensor are judged by a
+/// `MomentTable`. Else scales are tried on every element but those that no scale of their channel clips or
+/// makes subnormal: where scales are powers of two, their error is the same under all and taken once.
 package struct ScaleSearch: Sendable {
   package let layout: ChannelLayout
   let encoding: FP8Format
@@ -23,12 +24,22 @@ package struct ScaleSearch: Sendable {
   var sums: [Double]
   /// The errors of these elements: one sum per channel, or `FP8C_LANES` where channels are long.
   var bases: [Double]
+  /// In place of the sums.
+  private var moments: MomentTable?
 
-  /// A search for one scale of a whole tensor among `candidates`.
-  package init(encoding: FP8Format, fullscale: Float, candidates: [Float]) {
+  /// Tensors below this many elements are too small for clearing and reading a table to pay.
+  private static let leastForMoments = 1 << 12
+
+  /// A search for one scale of a whole tensor of `elements` elements among `candidates`.
+  package init(encoding: FP8Format, fullscale: Float, candidates: [Float], elements: Int) {
     self.init(
       encoding: encoding, fullscale: fullscale, references: [1], multipliers: candidates,
       layout: .tensor)
+    if elements >= ScaleSearch.leastForMoments,
+      candidates.allSatisfy({ MomentTable.isExact(for: encoding, scale: $0) })
+    {
+      moments = MomentTable()
+    }
   }
 
   /// A search per channel among the multiples of `references`, the channels' maxabs scales.
@@ -72,6 +83,9 @@ package struct ScaleSearch: Sendable {
 
   /// The sum of squared errors of a channel under one of its candidates.
   private func error(ofChannel channel: Int, _ candidate: Int) -> Double {
+    if let moments {
+      return moments.squaredError(encoding, scale: scales[candidate], fullscale: fullscale)
+    }
     let lanes = Int(FP8C_LANES)
     let base =
       layout.inner == 1
@@ -81,6 +95,7 @@ package struct ScaleSearch: Sendable {
 
   /// Takes in a block whose first element is number `first` of the tensor.
   package mutating func add(_ source: Span<UInt8>, of type: HighPrecision, first: Int = 0) {
+    if moments?.add(source, of: type) != nil { return }
     Kernels.search(source, of: type, first: first, search: &self)
   }
 

@@ -84,10 +84,16 @@ struct ExpectedWeight: Sendable {
       guard isSearch else {
         return [rule.scale(forMaxAbs: rule.precision.round(ranges.tensorMaxAbs))]
       }
-      var search = ScaleSearch(
-        encoding: .e4m3, fullscale: rule.limits.fullscale, candidates: rule.tensorCandidates)
-      for (start, block) in blocks { search.add(block.span, of: storage, first: start) }
-      return [search.best(comparingIn: expected.precision).map { .scale($0) } ?? .notFinite]
+      // By a table and by trying every element, which have to agree.
+      let choices = [0, Int.max].map { elements in
+        var search = ScaleSearch(
+          encoding: .e4m3, fullscale: rule.limits.fullscale, candidates: rule.tensorCandidates,
+          elements: elements)
+        for (start, block) in blocks { search.add(block.span, of: storage, first: start) }
+        return search.best(comparingIn: expected.precision)
+      }
+      #expect(choices[0] == choices[1])
+      return [choices[0].map { .scale($0) } ?? .notFinite]
     }
     let references = ranges.maxAbs.map { rule.channelScale(forMaxAbs: $0, in: storage) }
     guard isSearch else { return references }
@@ -160,7 +166,7 @@ struct ExpectedWeight: Sendable {
       ] {
         var search = ScaleSearch(
           encoding: .e4m3, fullscale: limits.fullscale,
-          candidates: try rule(rounding).tensorCandidates)
+          candidates: try rule(rounding).tensorCandidates, elements: Int.max)
         search.add(bytes.span, of: .bf16)
         #expect(search.best(comparingIn: .bf16) == expected)
       }
@@ -176,7 +182,8 @@ struct ExpectedWeight: Sendable {
       #expect(search.bestPerChannel(comparingIn: .bf16) == channels)
     }
     var gaudi2 = ScaleSearch(
-      encoding: .e4m3, fullscale: 240, candidates: [0x1p-8, 0x1p-7, 1, 4, 16])
+      encoding: .e4m3, fullscale: 240, candidates: [0x1p-8, 0x1p-7, 1, 4, 16],
+      elements: Int.max)
     gaudi2.add(bytes.span, of: .bf16)
     #expect(
       gaudi2.errors().map { HighPrecision.bf16.round($0.squareRoot()) }

@@ -70,6 +70,23 @@ void fp8c_widen(const void *source, enum fp8c_type type, float *values, size_t c
 /// Those become infinities, or with `clamp` the largest finite number of their sign. NaN stays NaN.
 size_t fp8c_narrow(const float *values, enum fp8c_type type, void *target, size_t count, int clamp);
 
+/// Buckets of magnitudes: the exponent of a float32 and the upper four bits of its fraction.
+#define FP8C_BUCKETS 4096
+
+/// What is known of the magnitudes in a bucket, which differ in the lower 19 bits of their fraction.
+struct fp8c_moment {
+  uint64_t count;
+  /// The sum of those bits.
+  uint64_t sum;
+  /// The sum of their squares, of 128 bits.
+  uint64_t squares;
+  uint64_t squares_high;
+};
+
+/// Adds each element to the moments of its bucket; integers, so that the order does not matter.
+void fp8c_moments(const void *source, enum fp8c_type type, size_t count,
+                  struct fp8c_moment moments[FP8C_BUCKETS]);
+
 /// How many scales `fp8c_search` tries side by side.
 #define FP8C_LANES 8
 
