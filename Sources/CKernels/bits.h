@@ -102,14 +102,14 @@ FP8C_INLINE struct fp8c_shape fp8c_shape(enum fp8c_encoding encoding) {
 FP8C_INLINE uint8_t fp8c_encode(uint32_t bits, uint32_t limit, struct fp8c_shape shape) {
   uint32_t magnitude = bits & 0x7FFFFFFF;
   uint32_t clipped = magnitude < limit ? magnitude : limit;
-  uint32_t shift = 23 - shape.mantissa_bits;
-  uint32_t rounding = (1u << (shift - 1)) - 1 + ((clipped >> shift) & 1);
-  uint32_t normal = ((clipped + rounding) >> shift) - ((127 - shape.bias) << shape.mantissa_bits);
-  /* Below the least normal code: add the float32 whose spacing is the least code, which rounds once. */
+  uint32_t exponent = clipped & 0x7F800000;
   uint32_t least_normal = (128 - shape.bias) << 23;
-  uint32_t magic = (128 - shape.bias + 23 - shape.mantissa_bits) << 23;
-  uint32_t subnormal = fp8c_bits(fp8c_float(clipped) + fp8c_float(magic)) - magic;
-  uint32_t code = clipped < least_normal ? subnormal : normal;
+  exponent = exponent < least_normal ? least_normal : exponent;
+  /* The float32 whose spacing is that of the codes around the number: adding it rounds, once. */
+  uint32_t shift = 23 - shape.mantissa_bits;
+  uint32_t magic = exponent + (shift << 23);
+  uint32_t units = fp8c_bits(fp8c_float(clipped) + fp8c_float(magic)) - magic;
+  uint32_t code = units + (exponent >> shift) - ((128 - shape.bias) << shape.mantissa_bits);
   code |= (bits >> 24) & 0x80;
   return (uint8_t)(magnitude > 0x7F800000 ? 0x7F : code);
 }

@@ -17,6 +17,19 @@ FP8C_INLINE uint32_t apply(uint32_t bits, float factor, enum fp8c_quotient quoti
   return bits;
 }
 
+/// Elements between two requests for memory: as many codes as fill a cache line.
+#define FP8C_STRIP 64
+
+/// Asks for the lines of a strip half a page ahead: processors look less far in a loop with this much
+/// arithmetic. An address behind the tensor is only asked for, which is no access.
+FP8C_INLINE void prefetch(const void *source, enum fp8c_type type, size_t index) {
+  size_t width = type == FP8C_FLOAT32 ? 4 : 2;
+  uintptr_t ahead = (uintptr_t)source + index * width + 2048;
+  for (size_t line = 0; line < width; line++) {
+    __builtin_prefetch((const void *)(ahead + line * 64));
+  }
+}
+
 /// The loop itself; every argument after `layout` but the arrays is a constant where it is used.
 FP8C_INLINE void quantize(const void *source, enum fp8c_type type, uint8_t *restrict codes,
                           size_t count, struct fp8c_layout layout, enum fp8c_encoding encoding,
@@ -38,7 +51,15 @@ FP8C_INLINE void quantize(const void *source, enum fp8c_type type, uint8_t *rest
     } else {
       end = done + fp8c_run(layout, layout.first + done, count - done);
       float factor = factors[channel];
-      for (size_t i = done; i < end; i++) {
+      size_t i = done;
+      for (; i + FP8C_STRIP <= end; i += FP8C_STRIP) {
+        prefetch(source, type, i);
+        for (size_t k = i; k < i + FP8C_STRIP; k++) {
+          uint32_t bits = apply(fp8c_load(source, type, k), factor, quotient);
+          codes[k] = fp8c_encode(bits, limit, shape);
+        }
+      }
+      for (; i < end; i++) {
         uint32_t bits = apply(fp8c_load(source, type, i), factor, quotient);
         codes[i] = fp8c_encode(bits, limit, shape);
       }
