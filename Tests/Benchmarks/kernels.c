@@ -86,9 +86,9 @@ static void fill(float *values) {
 static void report(const char *name, double start) { printf("%s %.6f\n", name, seconds() - start); }
 
 int main(void) {
-  float *values = malloc(sizeof(float) * elements);
-  unsigned char *halves = malloc(2ull * elements), *floats16 = malloc(2ull * elements);
-  unsigned char *codes = malloc(elements);
+  float *values = aligned_alloc(64, sizeof(float) * elements);
+  unsigned char *halves = aligned_alloc(64, 2ull * elements), *floats16 = aligned_alloc(64, 2ull * elements);
+  unsigned char *codes = aligned_alloc(64, elements);
   struct fp8c_moment *moments = calloc(FP8C_BUCKETS, sizeof *moments);
   if (!values || !halves || !floats16 || !codes || !moments) return 1;
   fill(values);
