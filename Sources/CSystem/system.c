@@ -25,6 +25,10 @@ ssize_t fp8c_copy_range(int from, int64_t from_offset, int to, int64_t to_offset
   return copy_file_range(from, &source, to, &destination, count, 0);
 }
 
+int64_t fp8c_next_data(int file, int64_t offset) { return lseek(file, offset, SEEK_DATA); }
+
+int64_t fp8c_next_hole(int file, int64_t offset) { return lseek(file, offset, SEEK_HOLE); }
+
 void fp8c_start_writeback(int file, int64_t offset, int64_t count) {
   (void)sync_file_range(file, offset, count, SYNC_FILE_RANGE_WRITE);
 }

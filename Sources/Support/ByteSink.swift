@@ -7,7 +7,9 @@ package protocol ByteSink: ~Copyable {
 
   mutating func write(_ bytes: ArraySlice<UInt8>) throws(Diagnostic)
 
-  /// Takes over a range of a file.
+  mutating func writeZeros(_ count: Int64) throws(Diagnostic)
+
+  /// Takes over a range of a file, with its holes.
   mutating func copy(_ range: Range<Int64>, of file: borrowing InputFile) throws(Diagnostic)
 }
 
@@ -27,6 +29,10 @@ package struct MemorySink: ByteSink {
   }
 
   package mutating func write(_ more: ArraySlice<UInt8>) throws(Diagnostic) { bytes += more }
+
+  package mutating func writeZeros(_ count: Int64) throws(Diagnostic) {
+    bytes += repeatElement(0, count: Int(count))
+  }
 
   package mutating func copy(
     _ range: Range<Int64>, of file: borrowing InputFile

@@ -125,6 +125,29 @@ package struct InputFile: ~Copyable, Sendable {
     if let failure { throw failure }
   }
 
+  /// A part of a file that is stored, or a hole, which reads as zeros.
+  package struct Segment: Sendable {
+    package let range: Range<Int64>
+    package let isHole: Bool
+  }
+
+  /// The segment that begins at `offset`, cut off at `limit`; a file that ends before is an error.
+  ///
+  /// A file system that knows no holes says that everything is stored.
+  package func segment(at offset: Int64, limit: Int64) throws(Diagnostic) -> Segment {
+    let stored = fp8c_next_data(descriptor, offset)
+    if stored < 0, errno == ENXIO {
+      guard lseek(descriptor, 0, SEEK_END) >= limit else { throw .endedEarly(path, at: offset) }
+      return Segment(range: offset..<limit, isHole: true)
+    }
+    if stored > offset {
+      return Segment(range: offset..<min(stored, limit), isHole: true)
+    }
+    let hole = stored < 0 ? -1 : fp8c_next_hole(descriptor, offset)
+    let end = hole > offset ? min(hole, limit) : limit
+    return Segment(range: offset..<end, isHole: false)
+  }
+
   /// The bytes of a range that the caller knows to be small.
   package func bytes(at offset: Int64, count: Int) throws(Diagnostic) -> [UInt8] {
     guard offset >= 0, count >= 0, Int64(count) <= size, offset <= size - Int64(count) else {

@@ -23,6 +23,9 @@ package struct OutputFile: ~Copyable {
 
   private static let bufferSize = 1 << 18
 
+  /// Shorter runs of zeros are written: a hole costs system calls.
+  private static let leastHole: Int64 = 1 << 16
+
   /// Creates the temporary file, and the folders above it where `createFolders` is set.
   package init(path: String, createFolders: Bool = false) throws(Diagnostic) {
     self.path = path
@@ -100,8 +103,40 @@ package struct OutputFile: ~Copyable {
     writebackLength = length
   }
 
-  /// Copies a range of another file, inside the kernel where it can be done there.
+  /// Zeros that the file system need not store: where there is room for one, they become a hole.
+  package mutating func writeZeros(_ count: Int64) throws(Diagnostic) {
+    guard count >= OutputFile.leastHole else {
+      return try write([UInt8](repeating: 0, count: Int(count)))
+    }
+    try flush()
+    try extend(to: length + count)
+  }
+
+  /// Makes the file longer by a hole, and goes on behind it.
+  private mutating func extend(to end: Int64) throws(Diagnostic) {
+    guard ftruncate(descriptor, Int(end)) == 0, lseek(descriptor, Int(end), SEEK_SET) >= 0 else {
+      throw .cannotWrite(path, reason: systemMessage())
+    }
+    length = end
+  }
+
+  /// Copies a range of another file with its holes, inside the kernel where it can be done there.
   package mutating func copy(
+    _ range: Range<Int64>, of file: borrowing InputFile
+  ) throws(Diagnostic) {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let segment = try file.segment(at: offset, limit: range.upperBound)
+      if segment.isHole {
+        try writeZeros(Int64(segment.range.count))
+      } else {
+        try copyStored(segment.range, of: file)
+      }
+      offset = segment.range.upperBound
+    }
+  }
+
+  private mutating func copyStored(
     _ range: Range<Int64>, of file: borrowing InputFile
   ) throws(Diagnostic) {
     try flush()
@@ -148,14 +183,6 @@ package struct OutputFile: ~Copyable {
       }
       done += count
     }
-  }
-
-  /// Hands out what was written so far, so that it can be checked before the rename.
-  package mutating func withWritten<Result>(
-    _ body: (String) throws(Diagnostic) -> Result
-  ) throws(Diagnostic) -> Result {
-    try flush()
-    return try body(temporary)
   }
 
   /// Syncs the file and renames it to its final name; afterwards it is there, whatever happens.

@@ -4,14 +4,20 @@ internal import Support
 extension WeightStore {
   /// Lends the elements in the order of the weight's final shape, still in the stored type.
   ///
-  /// `first` is the index of a block's first element.
+  /// `first` is the index of a block's first element. Elements in holes go to `zeros`, as bytes of the
+  /// stored type.
   func forEachLaidOutBlock(
-    of weight: Weight, _ body: (Span<UInt8>, _ first: Int) throws(Diagnostic) -> Void
+    of weight: Weight, zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
+    _ body: (Span<UInt8>, _ first: Int) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     let width = max(1, (weight.stored.element.bitWidth ?? 8) / 8)
     guard weight.isTransposed else {
       var first = 0
-      try forEachStoredBlock(of: weight) { (block) throws(Diagnostic) in
+      func skip(_ bytes: Int64) throws(Diagnostic) {
+        try zeros(bytes)
+        first += Int(bytes) / width
+      }
+      try forEachStoredBlock(of: weight, zeros: skip) { (block) throws(Diagnostic) in
         try body(block, first)
         first += block.count / width
       }
@@ -23,7 +29,8 @@ extension WeightStore {
     if case .range(let range) = weight.source, range.encoding == .raw,
       let sizes = weight.stored.sizes, sizes.count == 2, weight.isPlainMatrixTranspose
     {
-      try forEachColumnPanel(of: range, rows: Int(sizes[0]), columns: Int(sizes[1]), width, body)
+      try forEachColumnPanel(
+        of: range, rows: Int(sizes[0]), columns: Int(sizes[1]), width, zeros, body)
       return
     }
     let bytes = try transposedBytes(of: weight, width: width)
@@ -38,6 +45,7 @@ extension WeightStore {
   /// A matrix column by column: as many columns at once as fit into a panel of eight blocks.
   private func forEachColumnPanel(
     of range: StoredRange, rows: Int, columns: Int, _ width: Int,
+    _ zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
     _ body: (Span<UInt8>, _ first: Int) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     guard rows > 0, columns > 0 else { return }
@@ -48,16 +56,28 @@ extension WeightStore {
       var column = 0
       while column < columns {
         let count = min(panelColumns, columns - column)
+        let length = count * width
+        var holes = HoleFinder(end: range.offset + range.length)
+        var isStored = false
         for row in 0..<rows {
-          var whole = panel.mutableSpan
-          let start = row * count * width
-          var piece = whole._mutatingExtracting(start..<start + count * width)
-          try file.read(
-            at: range.offset + Int64((row * columns + column) * width), into: &piece)
+          let start = row * length
+          let offset = range.offset + Int64((row * columns + column) * width)
+          if try holes.hole(at: offset, of: file) >= length {
+            for byte in start..<start + length { panel[byte] = 0 }
+          } else {
+            isStored = true
+            var whole = panel.mutableSpan
+            var piece = whole._mutatingExtracting(start..<start + length)
+            try file.read(at: offset, into: &piece)
+          }
         }
-        WeightStore.transpose(
-          panel.span, rows: rows, columns: count, width: width, into: &turned)
-        try body(turned.span.extracting(0..<rows * count * width), column * rows)
+        if isStored {
+          WeightStore.transpose(
+            panel.span, rows: rows, columns: count, width: width, into: &turned)
+          try body(turned.span.extracting(0..<rows * length), column * rows)
+        } else {
+          try zeros(Int64(rows * length))
+        }
         column += count
       }
     }

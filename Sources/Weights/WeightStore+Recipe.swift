@@ -14,7 +14,12 @@ extension WeightStore {
     _ weight: Weight, to output: inout Sink, jobs: Int = 1
   ) throws(Diagnostic) -> WrittenWeight {
     guard let quantization = weight.quantization else {
-      let clamped = try forEachCastBlock(of: weight) { (block, _, _) throws(Diagnostic) in
+      let length = weight.type().element.byteCount(of:)
+      func writeZeros(_ count: Int) throws(Diagnostic) {
+        try output.writeZeros(Int64(length(count) ?? 0))
+      }
+      let clamped = try forEachCastBlock(of: weight, zeros: writeZeros) {
+        (block, _, _) throws(Diagnostic) in
         try output.write(block)
       }
       return WrittenWeight(loss: nil, clamped: clamped)
@@ -31,7 +36,14 @@ extension WeightStore {
       try output.write(block.codes.span)
       loss.add(block.loss)
     }
-    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+    // Zero has code zero under every scale, and loses nothing.
+    func writeZeros(_ count: Int) throws(Diagnostic) {
+      while let done = work.next() { try accept(done, &output) }
+      try output.writeZeros(Int64(count))
+      loss.elements += count
+    }
+    try forEachCastBlock(of: weight, zeros: writeZeros) {
+      (block, first, type) throws(Diagnostic) in
       if work.isFull, let done = work.next() { try accept(done, &output) }
       // The block is lent for this call only.
       let bytes = unsafe block.withUnsafeBufferPointer { unsafe [UInt8]($0) }
@@ -50,7 +62,8 @@ extension WeightStore {
     of weight: Weight, axis: Int?, feeding search: inout ScaleSearch?
   ) throws(Diagnostic) -> RangeAccumulator {
     var ranges = RangeAccumulator(layout: try layout(of: weight, axis: axis))
-    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+    // Zeros change neither a range nor the error of a scale.
+    try forEachCastBlock(of: weight, zeros: { _ in }) { (block, first, type) throws(Diagnostic) in
       ranges.add(block, of: type, first: first)
       search?.add(block, of: type, first: first)
     }
@@ -60,7 +73,7 @@ extension WeightStore {
   /// The largest code, without its sign, of a weight that is stored as FP8.
   package func largestCode(of weight: Weight) throws(Diagnostic) -> UInt8 {
     var largest: UInt8 = 0
-    try forEachStoredBlock(of: weight) { (block) throws(Diagnostic) in
+    try forEachStoredBlock(of: weight, zeros: { _ in }) { (block) throws(Diagnostic) in
       // NaN, the largest code of all, must not hide one that is out of range.
       for index in block.indices {
         let code = block[index] & 0x7F
@@ -72,7 +85,7 @@ extension WeightStore {
 
   /// Feeds every element of the weight to a search for its scale.
   package func feed(_ weight: Weight, to search: inout ScaleSearch) throws(Diagnostic) {
-    try forEachCastBlock(of: weight) { (block, first, type) throws(Diagnostic) in
+    try forEachCastBlock(of: weight, zeros: { _ in }) { (block, first, type) throws(Diagnostic) in
       search.add(block, of: type, first: first)
     }
   }
@@ -97,27 +110,30 @@ extension WeightStore {
     return (quantizer, try layout(of: weight, axis: quantization.scale.axis))
   }
 
-  /// Lends the elements in their final order, after every cast of the recipe.
+  /// Lends the elements in their final order, after every cast of the recipe; what lies in a hole goes to
+  /// `zeros` as a number of elements.
   ///
   /// Gives how many finite elements a saturating cast took to the largest number of its type.
   @discardableResult
   private func forEachCastBlock(
-    of weight: Weight,
+    of weight: Weight, zeros: (_ elements: Int) throws(Diagnostic) -> Void,
     _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Int {
     var clamped = 0
+    let bits = Int64(weight.stored.element.bitWidth ?? 8)
+    func skip(_ bytes: Int64) throws(Diagnostic) { try zeros(Int(bytes * 8 / bits)) }
     let casts = weight.recipe.compactMap { step -> (element: ElementType, saturates: Bool)? in
       if case .cast(let element, let saturates) = step { return (element, saturates) }
       return nil
     }
     if weight.stored.element == .float64, casts.first?.element == .float32 {
-      return try forEachNarrowedBlock(of: weight, body)
+      return try forEachNarrowedBlock(of: weight, zeros: skip, body)
     }
     guard let stored = HighPrecision(weight.stored.element) else {
       guard casts.isEmpty, weight.quantization == nil else {
         throw .castOf(weight.stored.element.spelling)
       }
-      try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+      try forEachLaidOutBlock(of: weight, zeros: skip) { (block, first) throws(Diagnostic) in
         try body(block, first, .fp32)
       }
       return clamped
@@ -127,7 +143,7 @@ extension WeightStore {
       guard let type = HighPrecision(element) else { throw .castOf(element.spelling) }
       if type != chain.last?.type ?? stored { chain.append((type, saturates)) }
     }
-    try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+    try forEachLaidOutBlock(of: weight, zeros: skip) { (block, first) throws(Diagnostic) in
       guard let last = chain.last?.type else {
         try body(block, first, stored)
         return
@@ -154,7 +170,7 @@ extension WeightStore {
 
   /// The same for numbers of 64 bits, rounded to float32 first.
   private func forEachNarrowedBlock(
-    of weight: Weight,
+    of weight: Weight, zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
     _ body: (Span<UInt8>, _ first: Int, HighPrecision) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Int {
     let last = weight.recipe.reversed().compactMap { step -> ElementType? in
@@ -162,7 +178,7 @@ extension WeightStore {
       return nil
     }.first
     guard let type = HighPrecision(last) else { throw .castOf(weight.stored.element.spelling) }
-    try forEachLaidOutBlock(of: weight) { (block, first) throws(Diagnostic) in
+    try forEachLaidOutBlock(of: weight, zeros: zeros) { (block, first) throws(Diagnostic) in
       let values = stride(from: 0, to: block.count - block.count % 8, by: 8).map { start in
         var bits: UInt64 = 0
         for byte in 0..<8 { bits |= UInt64(block[start + byte]) << UInt64(8 * byte) }

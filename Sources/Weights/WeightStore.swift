@@ -34,9 +34,11 @@ package final class WeightStore: Sendable {
 
   /// Lends the stored elements as little-endian `raw_data`, block by block, in order.
   ///
-  /// Blocks hold whole elements of the 8 to 128 bit types.
+  /// Blocks hold whole elements of the 8 to 128 bit types. What lies in a hole of its file goes to `zeros`
+  /// as a number of bytes.
   func forEachStoredBlock(
-    of weight: Weight, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
+    of weight: Weight, zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
+    _ body: (Span<UInt8>) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
     switch weight.source {
     case .strings: break
@@ -49,22 +51,54 @@ package final class WeightStore: Sendable {
       }
     case .range(let range):
       if range.encoding == .raw || TypedList.isFixedWidth(range.encoding.rawValue) {
-        try forEachBlock(of: range, body)
+        try forEachBlock(of: range, zeros: zeros, body)
       } else {
         try forEachDecodedBlock(of: range, weight.stored, body)
       }
     }
   }
 
-  private func forEachBlock(
-    of range: StoredRange, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
+  /// The same where zeros are elements like others.
+  func forEachStoredBlock(
+    of weight: Weight, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
-    var buffer = [UInt8](
-      repeating: 0, count: Int(min(Int64(WeightStore.blockBytes), range.length)))
+    func lendZeros(_ bytes: Int64) throws(Diagnostic) {
+      try WeightStore.forEachBlock(ofZeros: bytes, body)
+    }
+    try forEachStoredBlock(of: weight, zeros: lendZeros, body)
+  }
+
+  private static func forEachBlock(
+    ofZeros bytes: Int64, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let block = [UInt8](repeating: 0, count: Int(min(Int64(blockBytes), bytes)))
+    var left = bytes
+    while left > 0 {
+      let count = min(Int64(block.count), left)
+      try body(block.span.extracting(0..<Int(count)))
+      left -= count
+    }
+  }
+
+  private func forEachBlock(
+    of range: StoredRange, zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
+    _ body: (Span<UInt8>) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    let blockBytes = min(Int64(WeightStore.blockBytes), range.length)
+    var buffer = [UInt8](repeating: 0, count: Int(blockBytes))
     try withFile(of: range) { (file) throws(Diagnostic) in
+      var holes = HoleFinder(end: range.offset + range.length)
       var done: Int64 = 0
       while done < range.length {
-        let count = Int(min(Int64(buffer.count), range.length - done))
+        // Whole blocks only, so that elements stay whole.
+        let hole = try holes.hole(at: range.offset + done, of: file)
+        let skipped = done + hole == range.length ? hole : hole - hole % blockBytes
+        if skipped > 0 {
+          try zeros(skipped)
+          done += skipped
+          continue
+        }
+        let count = Int(min(blockBytes, range.length - done))
         var whole = buffer.mutableSpan
         var block = whole._mutatingExtracting(0..<count)
         try file.read(at: range.offset + done, into: &block)
@@ -72,6 +106,15 @@ package final class WeightStore: Sendable {
         done += Int64(count)
       }
     }
+  }
+
+  private func forEachBlock(
+    of range: StoredRange, _ body: (Span<UInt8>) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
+    func lendZeros(_ bytes: Int64) throws(Diagnostic) {
+      try WeightStore.forEachBlock(ofZeros: bytes, body)
+    }
+    try forEachBlock(of: range, zeros: lendZeros, body)
   }
 
   /// A typed list of varints, decoded on the way.
@@ -112,5 +155,28 @@ package final class WeightStore: Sendable {
       for index in block.indices { bytes.append(block[index]) }
     }
     return bytes
+  }
+}
+
+/// The holes of a file's range, asked for from front to back: the system is asked once per segment.
+struct HoleFinder {
+  /// Where the range ends.
+  let end: Int64
+  private var last: InputFile.Segment?
+
+  init(end: Int64) { self.end = end }
+
+  /// How many bytes from `offset` on lie in a hole.
+  mutating func hole(
+    at offset: Int64, of file: borrowing InputFile
+  ) throws(Diagnostic) -> Int64 {
+    let segment: InputFile.Segment
+    if let last, last.range.contains(offset) {
+      segment = last
+    } else {
+      segment = try file.segment(at: offset, limit: end)
+    }
+    last = segment
+    return segment.isHole ? segment.range.upperBound - offset : 0
   }
 }

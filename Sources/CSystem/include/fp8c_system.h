@@ -12,6 +12,11 @@ int fp8c_open_beneath(int folder, const char *path);
 /// Moves up to `count` bytes between two files inside the kernel; -1 with `errno` where it cannot.
 ssize_t fp8c_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t count);
 
+/// Where the first stored byte from `offset` on lies, and the first that is not: the end of the file
+/// counts as a hole. -1 with `errno`: ENXIO where nothing is stored from there on.
+int64_t fp8c_next_data(int file, int64_t offset);
+int64_t fp8c_next_hole(int file, int64_t offset);
+
 /// Lets the disk begin with a range of a file that was written; a hint that cannot fail.
 void fp8c_start_writeback(int file, int64_t offset, int64_t count);
 
