@@ -5,7 +5,7 @@ BUILD_FLAGS := --explicit-target-dependency-import-check error
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 
-.PHONY: all build test demo golden bench lint install dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers lint install dependencies generated runtime
 
 all: build
 
@@ -28,7 +28,7 @@ runtime:
 	@Sources/Integration/fetch-onnxruntime.sh .onnxruntime >/dev/null
 
 build: dependencies
-	swift build -c release --product fp8c $(BUILD_FLAGS)
+	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
 test: dependencies generated runtime lint
 	swift build --build-tests $(BUILD_FLAGS)
@@ -44,15 +44,33 @@ demo: build runtime
 golden: dependencies
 	FP8C_UPDATE_GOLDEN=1 swift test --filter GoldenTests
 
-bench: build
-	@FP8C=$(FP8C) Tests/Benchmarks/run.sh
-	@FP8C=$(FP8C) Tests/Benchmarks/selection.sh
+# Every run adds a line to the ignored file models/history.jsonl.
+bench: build runtime .venv/bench
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  .venv/bin/python Tests/Benchmarks/bench.py $(GROUPS)
+
+# The same models beside the quantizers of ONNX Runtime and of Intel.
+bench-peers: build runtime .venv/bench .venv/peers/ready
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  .venv/bin/python Tests/Benchmarks/peers.py
+
+.venv/bench:
+	python3 -m venv .venv
+	.venv/bin/pip install -q numpy onnx==1.23.2 onnxruntime==1.32.0 ml_dtypes
+	touch $@
+
+# Its own environment: Intel's asks for an older NumPy.
+.venv/peers/ready: .venv/bench
+	python3 -m venv .venv/peers
+	.venv/peers/bin/pip install -q onnx==1.23.2 onnxruntime==1.32.0 onnx-neural-compressor==1.0 \
+	  coloredlogs packaging prettytable psutil py-cpuinfo pydantic scikit-learn scipy sympy
+	touch $@
 
 lint:
 	swift format lint -r --strict Sources Tests Package.swift
 
 install: build
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets
-	install -m 755 $(FP8C) $(DESTDIR)$(PREFIX)/bin/fp8c
+	install -s -m 755 $(FP8C) $(DESTDIR)$(PREFIX)/bin/fp8c
 	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas
 	install -m 644 schemas/targets/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets

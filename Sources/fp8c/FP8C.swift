@@ -17,7 +17,11 @@ struct FP8C: ParsableCommand {
 
   /// `--explain` may stand alone: what follows it is its value only behind `=`, or where that is a kind
   /// or type of module and so no file.
+  ///
+  /// Build systems ask for the version each time they configure: it is answered before the commands are
+  /// looked at, which takes longer than the rest of the start.
   static func main() {
+    if CommandLine.arguments.dropFirst() == ["--version"] { return print(Compiler.version) }
     var arguments: [String] = []
     for argument in CommandLine.arguments.dropFirst() {
       if arguments.last == "--explain=all", Compiler.isKindOrType(argument) {
