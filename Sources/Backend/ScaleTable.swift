@@ -45,8 +45,29 @@ package struct ScaleTable {
     self.limits = limits
   }
 
-  package var json: JSON {
-    .object([
+  /// Writes the table module by module: the scales of channels can be more than memory should hold twice.
+  package func write<Sink: ByteSink & ~Copyable>(to sink: inout Sink) throws(Diagnostic) {
+    var writer = JSONWriter(indent: 2)
+    writer.beginObject()
+    for (key, value) in head {
+      writer.key(key)
+      writer.value(value)
+    }
+    writer.key("modules")
+    writer.beginArray()
+    for placed in modules {
+      writer.value(module(placed))
+      try writer.drain(into: &sink)
+    }
+    writer.endArray()
+    writer.endObject()
+    try writer.finish(into: &sink)
+    try sink.write([0x0A])
+  }
+
+  /// What stands before the modules.
+  private var head: KeyValuePairs<String, JSON> {
+    [
       "format_version": .number(ScaleTable.formatVersion),
       "tool": .object(["name": .string("fp8c"), "version": .string(header.toolVersion)]),
       "model_sha256": .string(header.modelDigest),
@@ -55,8 +76,7 @@ package struct ScaleTable {
       "target": .string(header.target),
       "form": .string(header.form),
       "scale_method": .string(header.method),
-      "modules": .array(modules.map(module)),
-    ])
+    ]
   }
 
   private func module(_ placed: PlacedModule) -> JSON {
@@ -106,7 +126,7 @@ package struct ScaleTable {
 
   /// One number where there is one, else a list; a float32 as the shortest text that is it.
   private func list(_ values: [Float]) -> JSON {
-    let numbers = values.map { JSON.number(Double($0.description) ?? Double($0)) }
+    let numbers = values.map { JSON.number($0) }
     return numbers.count == 1 ? numbers[0] : .array(numbers)
   }
 }

@@ -12,7 +12,7 @@ extension Compiler {
     do throws(Diagnostic) {
       var measurement = try Measurement(path: options.model)
       let changed = measurement.alignCaches()
-      try write(measurement.text, archive: measurement.archive, to: output)
+      try write(measurement, to: output)
       if !console.isQuiet {
         console.note("\(output): \(changed.count) products take the ranges of their caches")
         for path in changed where options.isVerbose { console.note(path) }
@@ -56,7 +56,7 @@ extension Compiler {
       }
     }
     for item in unified {
-      try write(item.measurement.text, archive: item.measurement.archive, to: item.path)
+      try write(item.measurement, to: item.path)
       if !console.isQuiet {
         console.note(
           "\(item.path): \(item.measurement.nodes.count) modules of \(size) measurements")
@@ -77,7 +77,7 @@ extension Compiler {
       let measurement = try Measurement(path: options.model)
       let result = try recorder.scales(of: measurement)
       for warning in result.warnings { console.report(warning.inFile(options.model)) }
-      try write(result.file.text, archive: result.file.archive, to: output)
+      try write(result.file, to: output)
     } catch {
       throw error.inFile(options.model)
     }
@@ -85,12 +85,20 @@ extension Compiler {
   }
 
   /// INC's file, as text and, beside a `.json`, as the archive that INC reads.
-  func write(_ text: String, archive: [UInt8], to path: String) throws(Diagnostic) {
-    if path.hasSuffix(".json") {
-      var file = try OutputFile(path: "\(path.dropLast(5)).npz", createFolders: true)
+  func write(_ measurement: Measurement, to path: String) throws(Diagnostic) {
+    try write(archive: measurement.archive, besideJSON: path)
+    try write(measurement.text, to: path)
+  }
+
+  func write(_ scales: ScaleFile, to path: String) throws(Diagnostic) {
+    try write(archive: scales.archive, besideJSON: path)
+    try write(to: path) { (file) throws(Diagnostic) in try scales.write(to: &file) }
+  }
+
+  private func write(archive: [UInt8], besideJSON path: String) throws(Diagnostic) {
+    guard path.hasSuffix(".json") else { return }
+    try write(to: "\(path.dropLast(5)).npz") { (file) throws(Diagnostic) in
       try file.write(archive)
-      try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
     }
-    try write(text, to: path)
   }
 }

@@ -85,7 +85,9 @@ extension Compiler {
         method: context.settings.plan.standard.name, form: context.settings.form.rawValue)
       let table = ScaleTable(
         header, model: model, losses: exporter.losses, limits: context.settings.limits)
-      try write(table.json.text(indent: 2) + "\n", to: scaleTablePath(output))
+      try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
+        try table.write(to: &file)
+      }
       if let (read, names) = measurement {
         try writeScaleFile(read, model, names, context, to: files)
         try cache?.write { (text, path) throws(Diagnostic) in try write(text, to: path) }
@@ -208,7 +210,7 @@ extension Compiler {
       file.records[index].name = names[file.records[index].name] ?? file.records[index].name
     }
     let method = context.settings.plan.standard.name
-    try write(file.text, archive: file.archive, to: files.scales(method: method))
+    try write(file, to: files.scales(method: method))
   }
 
   /// What INC's record of a module of this kind means: one with a weight is a linear's.

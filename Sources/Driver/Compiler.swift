@@ -236,8 +236,15 @@ package struct Compiler {
 
   /// Writes a whole file at once.
   func write(_ text: String, to path: String) throws(Diagnostic) {
+    try write(to: path) { (file) throws(Diagnostic) in try file.write(text) }
+  }
+
+  /// Writes a file piece by piece.
+  func write(
+    to path: String, _ body: (inout OutputFile) throws(Diagnostic) -> Void
+  ) throws(Diagnostic) {
     var file = try OutputFile(path: path, createFolders: true)
-    try file.write(text)
+    try body(&file)
     try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
   }
 

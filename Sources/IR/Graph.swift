@@ -61,6 +61,9 @@ package struct Graph: Equatable, Sendable {
   /// One more than the greatest index that a value has ever had.
   package var valueLimit: Int { valueTable.count }
 
+  /// One more than the greatest index that a node has ever had.
+  package var nodeLimit: Int { nodeTable.count }
+
   /// Every value in the order it was added, those removed left out.
   package var values: [ValueID] {
     valueTable.indices.compactMap { valueTable[$0].isRemoved ? nil : ValueID(at: $0) }

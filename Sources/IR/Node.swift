@@ -1,33 +1,103 @@
 /// One operator application.
+///
+/// A value of Swift in one word: a copy shares its parts until one of them is changed, as graphs of many
+/// thousand nodes are copied, compared and walked all the time.
 package struct Node: Equatable, Sendable {
-  package var name: String
-  package var op: String
-  /// Empty for the standard operators, however the file spells that domain.
-  package var domain: String
-  /// Tells apart local functions of one name.
-  package var overload: String
-  /// `nil` where an optional input is left out.
-  package var inputs: [ValueID?]
-  package var outputs: [ValueID?]
-  package var attributes: [Attribute]
-  package var annotations: Annotations
-  /// The name of the source's node this one came from, for diagnostics and tables.
-  package var origin: String
+  private var parts: Parts
 
   package init(
     name: String = "", op: String, domain: String = "", overload: String = "",
     inputs: [ValueID?], outputs: [ValueID?], attributes: [Attribute] = [],
     annotations: Annotations = Annotations(), origin: String? = nil
   ) {
-    self.name = name
-    self.op = op
-    self.domain = domain
-    self.overload = overload
-    self.inputs = inputs
-    self.outputs = outputs
-    self.attributes = attributes
-    self.annotations = annotations
-    self.origin = origin ?? name
+    parts = Parts(
+      name: name, op: op, domain: domain, overload: overload, inputs: inputs, outputs: outputs,
+      attributes: attributes, annotations: annotations, origin: origin ?? name)
+  }
+
+  package var name: String {
+    _read { yield parts.name }
+    _modify {
+      own()
+      yield &parts.name
+    }
+  }
+
+  package var op: String {
+    _read { yield parts.op }
+    _modify {
+      own()
+      yield &parts.op
+    }
+  }
+
+  /// Empty for the standard operators, however the file spells that domain.
+  package var domain: String {
+    _read { yield parts.domain }
+    _modify {
+      own()
+      yield &parts.domain
+    }
+  }
+
+  /// Tells apart local functions of one name.
+  package var overload: String {
+    _read { yield parts.overload }
+    _modify {
+      own()
+      yield &parts.overload
+    }
+  }
+
+  /// `nil` where an optional input is left out.
+  package var inputs: [ValueID?] {
+    _read { yield parts.inputs }
+    _modify {
+      own()
+      yield &parts.inputs
+    }
+  }
+
+  package var outputs: [ValueID?] {
+    _read { yield parts.outputs }
+    _modify {
+      own()
+      yield &parts.outputs
+    }
+  }
+
+  package var attributes: [Attribute] {
+    _read { yield parts.attributes }
+    _modify {
+      own()
+      yield &parts.attributes
+    }
+  }
+
+  package var annotations: Annotations {
+    _read { yield parts.annotations }
+    _modify {
+      own()
+      yield &parts.annotations
+    }
+  }
+
+  /// The name of the source's node this one came from, for diagnostics and tables.
+  package var origin: String {
+    _read { yield parts.origin }
+    _modify {
+      own()
+      yield &parts.origin
+    }
+  }
+
+  /// Makes the parts this node's alone, before one is changed.
+  private mutating func own() {
+    if !isKnownUniquelyReferenced(&parts) { parts = Parts(parts) }
+  }
+
+  package static func == (left: Node, right: Node) -> Bool {
+    left.parts === right.parts || left.parts.isEqual(to: right.parts)
   }
 
   package subscript(attribute name: String) -> AttributeValue? {
@@ -187,21 +257,69 @@ package struct SparseAttribute: Equatable, Sendable {
 }
 
 /// What a file says beside the computation: kept, never interpreted but for `metadata`.
+///
+/// Most values and nodes have nothing: that takes one word and no memory.
 package struct Annotations: Equatable, Hashable, Sendable {
-  package var docString: String
-  package var metadata: [Metadata]
-  /// Fields this version does not know, encoded.
-  package var unknown: [UInt8]
+  private var texts: Texts?
 
   package init(docString: String = "", metadata: [Metadata] = [], unknown: [UInt8] = []) {
+    texts = Texts(docString: docString, metadata: metadata, unknown: unknown).unlessEmpty
+  }
+
+  package var docString: String {
+    get { texts?.docString ?? "" }
+    set { change { Texts(docString: newValue, metadata: $0.metadata, unknown: $0.unknown) } }
+  }
+
+  package var metadata: [Metadata] {
+    get { texts?.metadata ?? [] }
+    set { change { Texts(docString: $0.docString, metadata: newValue, unknown: $0.unknown) } }
+  }
+
+  /// Fields this version does not know, encoded.
+  package var unknown: [UInt8] {
+    get { texts?.unknown ?? [] }
+    set { change { Texts(docString: $0.docString, metadata: $0.metadata, unknown: newValue) } }
+  }
+
+  package var isEmpty: Bool { texts == nil }
+
+  package subscript(key: String) -> String? {
+    texts?.metadata.first { $0.key == key }?.value
+  }
+
+  private mutating func change(_ change: (Texts) -> Texts) {
+    texts = change(texts ?? Texts(docString: "", metadata: [], unknown: [])).unlessEmpty
+  }
+}
+
+/// The parts of annotations that say something.
+private final class Texts: Hashable, Sendable {
+  let docString: String
+  let metadata: [Metadata]
+  let unknown: [UInt8]
+
+  init(docString: String, metadata: [Metadata], unknown: [UInt8]) {
     self.docString = docString
     self.metadata = metadata
     self.unknown = unknown
   }
 
-  package var isEmpty: Bool { docString.isEmpty && metadata.isEmpty && unknown.isEmpty }
+  var unlessEmpty: Texts? {
+    docString.isEmpty && metadata.isEmpty && unknown.isEmpty ? nil : self
+  }
 
-  package subscript(key: String) -> String? { metadata.first { $0.key == key }?.value }
+  static func == (left: Texts, right: Texts) -> Bool {
+    left === right
+      || left.docString == right.docString && left.metadata == right.metadata
+        && left.unknown == right.unknown
+  }
+
+  func hash(into hasher: inout Hasher) {
+    hasher.combine(docString)
+    hasher.combine(metadata)
+    hasher.combine(unknown)
+  }
 }
 
 /// One key and value of `metadata_props`.
@@ -212,5 +330,48 @@ package struct Metadata: Equatable, Hashable, Sendable {
   package init(_ key: String, _ value: String) {
     self.key = key
     self.value = value
+  }
+}
+
+/// What nodes that were copied from one another share.
+///
+/// Sendable, as only a node that has it alone ever changes it.
+private final class Parts: @unchecked Sendable {
+  var name: String
+  var op: String
+  var domain: String
+  var overload: String
+  var inputs: [ValueID?]
+  var outputs: [ValueID?]
+  var attributes: [Attribute]
+  var annotations: Annotations
+  var origin: String
+
+  init(
+    name: String, op: String, domain: String, overload: String, inputs: [ValueID?],
+    outputs: [ValueID?], attributes: [Attribute], annotations: Annotations, origin: String
+  ) {
+    self.name = name
+    self.op = op
+    self.domain = domain
+    self.overload = overload
+    self.inputs = inputs
+    self.outputs = outputs
+    self.attributes = attributes
+    self.annotations = annotations
+    self.origin = origin
+  }
+
+  convenience init(_ other: Parts) {
+    self.init(
+      name: other.name, op: other.op, domain: other.domain, overload: other.overload,
+      inputs: other.inputs, outputs: other.outputs, attributes: other.attributes,
+      annotations: other.annotations, origin: other.origin)
+  }
+
+  func isEqual(to other: Parts) -> Bool {
+    op == other.op && inputs == other.inputs && outputs == other.outputs && name == other.name
+      && domain == other.domain && overload == other.overload && attributes == other.attributes
+      && annotations == other.annotations && origin == other.origin
   }
 }

@@ -35,7 +35,7 @@ package struct Value: Equatable, Sendable {
 
   package enum Origin: Equatable, Sendable {
     case input
-    case weight(Weight)
+    indirect case weight(Weight)
     case result(of: NodeID, at: Int)
     /// Defined by a graph around this one, under the same name.
     case captured

@@ -73,13 +73,10 @@ extension Verification {
       throw .unimportedDomain(node.domain, of: node.op, at: graph.location(of: id))
     }
     noteCall(of: node, in: scope)
-    var names: Set<String> = []
-    for attribute in node.attributes {
-      guard names.insert(attribute.name).inserted else {
-        throw .attributeTwice(attribute.name, at: graph.location(of: id))
-      }
-      try check(attribute, in: scope, of: graph, id)
+    if let name = node.attributes.firstRepeated(\.name) {
+      throw .attributeTwice(name, at: graph.location(of: id))
     }
+    for attribute in node.attributes { try check(attribute, in: scope, of: graph, id) }
     for body in node.bodies { try check(body, in: scope, depth: depth + 1, isBody: true) }
   }
 
@@ -180,20 +177,22 @@ extension Verification {
 
   private mutating func checkModules(_ graph: Graph) throws(Diagnostic) {
     if graph.modules.isEmpty { return }
-    var places: [NodeID: Int] = [:]
-    for (place, id) in graph.nodeIDs.enumerated() { places[id] = place }
-    var taken: [NodeID: ValueID] = [:]
+    var places = [Int](repeating: -1, count: graph.nodeLimit)
+    for (place, id) in graph.nodeIDs.enumerated() { places[Int(id.index)] = place }
+    var taken = [ValueID?](repeating: nil, count: graph.nodeLimit)
     for module in graph.modules {
       guard notePath(module.path) else { throw .moduleTwice(module.path) }
       var last = -1
       for id in module.nodes {
-        guard let place = places[id] else { throw .missingModuleNode(module.path) }
+        guard graph.contains(id) else { throw .missingModuleNode(module.path) }
+        let (index, place) = (Int(id.index), places[Int(id.index)])
         guard place > last else { throw .moduleOrder(module.path) }
         // One operator may be several modules by its results: an attention, and the caches in it.
-        guard taken[id] == nil || (module.nodes == [id] && taken[id] != module.result) else {
+        guard taken[index] == nil || (module.nodes == [id] && taken[index] != module.result)
+        else {
           throw .sharedNode(module.path, graph.location(of: id))
         }
-        taken[id] = module.result
+        taken[index] = module.result
         last = place
       }
       guard graph.contains(module.result), let maker = module.nodes.last,
@@ -206,9 +205,8 @@ extension Verification {
   private func checkPorts(
     of module: QuantizedModule, in graph: Graph
   ) throws(Diagnostic) {
-    var names: Set<String> = []
+    if let name = module.ports.firstRepeated(\.name) { throw .portTwice(name, module.path) }
     for port in module.ports {
-      guard names.insert(port.name).inserted else { throw .portTwice(port.name, module.path) }
       if let value = port.value, !graph.contains(value) {
         throw .missingPort(port.name, module.path)
       }
@@ -235,5 +233,20 @@ extension Verification {
         try check(scale, of: shape, named: "\(module.path).\(port.name)")
       }
     }
+  }
+}
+
+extension Array {
+  /// The first name that an item before has too; lists of a few items need no set.
+  fileprivate func firstRepeated(_ name: (Element) -> String) -> String? {
+    if count > 16 {
+      var names: Set<String> = []
+      return lazy.map(name).first { !names.insert($0).inserted }
+    }
+    for index in indices.dropFirst() {
+      let own = name(self[index])
+      if self[..<index].contains(where: { name($0) == own }) { return own }
+    }
+    return nil
   }
 }

@@ -19,6 +19,7 @@ package indirect enum JSON: Equatable, Sendable {
   }
 
   package static func number(_ value: Double) -> JSON { .number(JSONNumber(value)) }
+  package static func number(_ value: Float) -> JSON { .number(JSONNumber(value)) }
   package static func number(_ value: Int) -> JSON { .number(JSONNumber(value)) }
 
   /// An object written as pairs, in that order.

@@ -12,6 +12,14 @@ package struct JSONNumber: Equatable, Hashable, Sendable {
   /// The shortest spelling that reads back as `value`, laid out as Python's `repr` does.
   package init(_ value: Double) { text = pythonSpelling(of: value) }
 
+  /// The shortest spelling that reads back as `value` of float32, laid out in the same way.
+  package init(_ value: Float) {
+    // Between these Swift's own description has Python's layout; its digits mean the same number.
+    let isPlain = value.magnitude >= 1e-4 && value.magnitude < 0x1p24
+    let digits = value.description
+    text = isPlain ? digits : pythonSpelling(of: Double(digits) ?? Double(value))
+  }
+
   /// The nearest Double; an infinity beyond its range.
   package var double: Double {
     switch text {

@@ -4,78 +4,140 @@ extension JSON {
   /// No line break at the end; everything outside ASCII is escaped.
   package func text(indent: Int? = 4) -> String {
     var writer = JSONWriter(indent: indent)
-    writer.write(self, depth: 0)
-    return writer.text
+    writer.value(self)
+    return String(decoding: writer.bytes, as: UTF8.self)
   }
 }
 
 /// Lays out JSON as Python does: an item a line, nothing inside empty brackets.
-private struct JSONWriter {
-  let indent: Int?
-  var text = ""
-  /// What begins a line, by depth.
-  private var breaks: [String] = []
+///
+/// A long document is written piece by piece: its objects and arrays are begun and ended by hand, and what
+/// is ready goes to a file before the next piece is made.
+package struct JSONWriter {
+  private let indent: Int?
+  /// What is ready and was not handed on.
+  package private(set) var bytes: [UInt8] = []
+  /// How many items each open object or array has.
+  private var counts: [Int] = []
+  private var isBehindKey = false
 
-  init(indent: Int?) { self.indent = indent }
+  private static let pieceBytes = 1 << 18
 
-  mutating func write(_ value: JSON, depth: Int) {
+  package init(indent: Int?) { self.indent = indent }
+
+  package mutating func beginObject() { begin(0x7B) }
+
+  package mutating func endObject() { end(0x7D) }
+
+  package mutating func beginArray() { begin(0x5B) }
+
+  package mutating func endArray() { end(0x5D) }
+
+  /// The key of an object's next value.
+  package mutating func key(_ key: String) {
+    beginItem()
+    string(key)
+    bytes += [0x3A, 0x20]
+    isBehindKey = true
+  }
+
+  /// A whole value.
+  package mutating func value(_ value: JSON) {
     switch value {
-    case .null: text += "null"
-    case .bool(let bool): text += bool ? "true" : "false"
-    case .number(let number): text += number.text
-    case .string(let string): write(string)
+    case .null: plain("null")
+    case .bool(let bool): plain(bool ? "true" : "false")
+    case .number(let number): plain(number.text)
+    case .string(let text):
+      beginItem()
+      string(text)
     case .array(let items):
-      enclose("[", "]", count: items.count, depth: depth) { writer, index in
-        writer.write(items[index], depth: depth + 1)
-      }
+      beginArray()
+      for item in items { self.value(item) }
+      endArray()
     case .object(let members):
-      enclose("{", "}", count: members.count, depth: depth) { writer, index in
-        writer.write(members[index].key)
-        writer.text += ": "
-        writer.write(members[index].value, depth: depth + 1)
+      beginObject()
+      for member in members {
+        key(member.key)
+        self.value(member.value)
       }
+      endObject()
     }
   }
 
-  private mutating func enclose(
-    _ open: String, _ close: String, count: Int, depth: Int,
-    item: (inout JSONWriter, Int) -> Void
-  ) {
-    text += open
-    for index in 0..<count {
-      if index > 0 { text += indent == nil ? ", " : "," }
-      breakLine(depth: depth + 1)
-      item(&self, index)
-    }
-    if count > 0 { breakLine(depth: depth) }
-    text += close
+  /// Hands on what is ready once it is worth a system call.
+  package mutating func drain<Sink: ByteSink & ~Copyable>(
+    into sink: inout Sink
+  ) throws(Diagnostic) {
+    if bytes.count >= JSONWriter.pieceBytes { try finish(into: &sink) }
   }
 
-  private mutating func breakLine(depth: Int) {
+  /// Hands on all that is ready.
+  package mutating func finish<Sink: ByteSink & ~Copyable>(
+    into sink: inout Sink
+  ) throws(Diagnostic) {
+    try sink.write(bytes[...])
+    bytes.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func plain(_ text: String) {
+    beginItem()
+    bytes += text.utf8
+  }
+
+  private mutating func begin(_ bracket: UInt8) {
+    beginItem()
+    bytes.append(bracket)
+    counts.append(0)
+  }
+
+  private mutating func end(_ bracket: UInt8) {
+    if counts.removeLast() > 0 { breakLine() }
+    bytes.append(bracket)
+  }
+
+  /// What stands before an item: nothing before a value that has a key, or that is the document.
+  private mutating func beginItem() {
+    guard !isBehindKey, let count = counts.last else {
+      isBehindKey = false
+      return
+    }
+    if count > 0 {
+      bytes.append(0x2C)
+      if indent == nil { bytes.append(0x20) }
+    }
+    counts[counts.count - 1] = count + 1
+    breakLine()
+  }
+
+  private mutating func breakLine() {
     guard let indent else { return }
-    while breaks.count <= depth {
-      breaks.append("\n" + String(repeating: " ", count: indent * breaks.count))
-    }
-    text += breaks[depth]
+    bytes.append(0x0A)
+    for _ in 0..<indent * counts.count { bytes.append(0x20) }
   }
 
-  private mutating func write(_ string: String) {
-    text += "\""
-    for unit in string.utf16 {
-      switch unit {
-      case 0x22: text += "\\\""
-      case 0x5C: text += "\\\\"
-      case 0x0A: text += "\\n"
-      case 0x0D: text += "\\r"
-      case 0x09: text += "\\t"
-      case 0x08: text += "\\b"
-      case 0x0C: text += "\\f"
-      case 0x20...0x7E: text.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
-      default:
-        let digits = String(unit, radix: 16)
-        text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)"
-      }
+  private mutating func string(_ string: String) {
+    bytes.append(0x22)
+    if string.utf8.allSatisfy({ 0x20...0x7E ~= $0 && $0 != 0x22 && $0 != 0x5C }) {
+      bytes += string.utf8
+    } else {
+      for unit in string.utf16 { escaped(unit) }
     }
-    text += "\""
+    bytes.append(0x22)
+  }
+
+  private mutating func escaped(_ unit: UInt16) {
+    switch unit {
+    case 0x22: bytes += "\\\"".utf8
+    case 0x5C: bytes += "\\\\".utf8
+    case 0x0A: bytes += "\\n".utf8
+    case 0x0D: bytes += "\\r".utf8
+    case 0x09: bytes += "\\t".utf8
+    case 0x08: bytes += "\\b".utf8
+    case 0x0C: bytes += "\\f".utf8
+    case 0x20...0x7E: bytes.append(UInt8(unit))
+    default:
+      let digits = String(unit, radix: 16)
+      bytes += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8
+    }
   }
 }

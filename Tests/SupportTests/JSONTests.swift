@@ -55,6 +55,21 @@ private func message(_ bytes: [UInt8]) -> String {
     #expect(try parsed(inline)["Mode"] == .string("Dyn\"am\\ic\n\t\u{7F}é中😀\u{01}/"))
   }
 
+  /// The shortest digits of NumPy's float32, laid out by Python's `repr`.
+  @Test func floatsKeepTheirOwnDigits() {
+    let spelled: [(UInt32, String)] = [
+      (0x38D1_B717, "0.0001"), (0x38D1_B68E, "9.9999e-05"), (0x3DCC_CCCD, "0.1"),
+      (0x3EAA_AAAB, "0.33333334"), (0x4209_2492, "34.285713"), (0x4B80_0000, "16777216.0"),
+      (0x4B7F_FFFF, "16777215.0"), (0x4B00_0000, "8388608.0"), (0x5015_02F9, "10000000000.0"),
+      (0x5A0E_1BCA, "1e+16"), (0x5BB1_A2BC, "1e+17"), (0x7F7F_FFFF, "3.4028235e+38"),
+      (0x0000_0001, "1e-45"), (0x0080_0000, "1.1754944e-38"), (0, "0.0"), (0xBF40_0000, "-0.75"),
+      (0x47F1_2065, "123456.79"),
+    ]
+    for (bits, text) in spelled {
+      #expect(JSONNumber(Float(bitPattern: bits)).text == text)
+    }
+  }
+
   /// `repr` of Python 3.11, for the bits of each number.
   @Test func numbersAreSpelledAsPythonSpellsThem() {
     let spelled: [(UInt64, String)] = [
@@ -159,8 +174,8 @@ private func message(_ bytes: [UInt8]) -> String {
       #expect(JSONNumber(Double(bitPattern: bits)).text == expected)
       #expect(JSONNumber(Double(bitPattern: bits)).double.bitPattern == bits)
     }
-    #expect(JSONNumber(.nan).text == "NaN")
-    #expect(JSONNumber(-.infinity).text == "-Infinity")
+    #expect(JSONNumber(Double.nan).text == "NaN")
+    #expect(JSONNumber(-Double.infinity).text == "-Infinity")
     #expect(JSONNumber(-7).text == "-7")
   }
 

@@ -99,17 +99,26 @@ struct OpsetRaiser {
 ///
 /// A body must not hide a name of the graphs around it, so all of them share one source.
 struct NameSource {
+  /// The graph whose names are taken, until the first is asked for: most passes need none.
+  private var graph: Graph?
   private var taken: Set<String> = []
 
-  init(_ graph: Graph) {
+  init(_ graph: Graph) { self.graph = graph }
+
+  private mutating func read(_ graph: Graph) {
     var pending = [graph]
+    taken.reserveCapacity(graph.valueLimit)
     while let graph = pending.popLast() {
-      taken.formUnion(graph.values.map { graph[$0].name })
-      for id in graph.nodeIDs { pending += graph[id].bodies }
+      for id in graph.values { taken.insert(graph[id].name) }
+      for id in graph.nodeIDs where graph[id].hasBodies { pending += graph[id].bodies }
     }
   }
 
   mutating func fresh(_ base: String) -> String {
+    if let graph {
+      read(graph)
+      self.graph = nil
+    }
     var name = base
     var count = 0
     while !taken.insert(name).inserted {

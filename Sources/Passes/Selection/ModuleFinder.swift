@@ -16,7 +16,7 @@ struct ModuleFinder {
   private var notes: [(place: Int, node: LeftNode)] = []
   /// The paths given so far, and how often each was asked for.
   private(set) var paths: [String: Int]
-  private var taken: Set<NodeID> = []
+  private var taken: NodeSet
   /// Where a node stands in the graph, and how many of its operator stand before it.
   private let places: NodePlaces
   private let surroundings: Surroundings
@@ -31,7 +31,8 @@ struct ModuleFinder {
     self.paths = paths
     surroundings = Surroundings(
       of: graph, outer: outer, collectives: context.settings.target.collectives)
-    for module in graph.modules { taken.formUnion(module.nodes) }
+    taken = NodeSet(in: graph)
+    for module in graph.modules { taken.insert(module.nodes) }
     places = NodePlaces(in: graph)
   }
 
@@ -46,7 +47,7 @@ struct ModuleFinder {
         do throws(Mismatch) {
           let match = try match(spelling, at: result)
           candidates.append(candidate(spelling, match))
-          taken.formUnion(match.nodes)
+          taken.insert(match.nodes)
           miss = nil
           break
         } catch {
@@ -185,7 +186,7 @@ struct ModuleFinder {
       match.nodes.last == candidate.anchor
     {
       nodes += followers
-      taken.formUnion(followers)
+      taken.insert(followers)
       result = value
     }
     var ports = ports(of: identity.kind, match, result: result)

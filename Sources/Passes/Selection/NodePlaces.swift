@@ -14,7 +14,7 @@ struct NodePlaces {
 
   init(in graph: Graph) {
     let ids = graph.nodeIDs
-    table = Array(repeating: Place(), count: (ids.map { Int($0.index) }.max() ?? -1) + 1)
+    table = Array(repeating: Place(), count: graph.nodeLimit)
     var counts: [String: Int] = [:]
     for (place, id) in ids.enumerated() {
       let op = graph[id].op
@@ -26,4 +26,20 @@ struct NodePlaces {
   subscript(id: NodeID) -> Place { table[Int(id.index)] }
 
   func sort(_ nodes: inout [NodeID]) { nodes.sort { self[$0].place < self[$1].place } }
+}
+
+/// Some nodes of one graph, for sets of most of them.
+struct NodeSet {
+  /// By the index of the node.
+  private var members: [Bool]
+
+  init(in graph: Graph) {
+    members = Array(repeating: false, count: graph.nodeLimit)
+  }
+
+  func contains(_ id: NodeID) -> Bool { members[Int(id.index)] }
+
+  mutating func insert(_ ids: [NodeID]) {
+    for id in ids { members[Int(id.index)] = true }
+  }
 }
