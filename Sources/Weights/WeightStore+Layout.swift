@@ -1,4 +1,5 @@
 internal import IR
+internal import ONNX
 internal import Support
 
 extension WeightStore {
@@ -26,11 +27,8 @@ extension WeightStore {
     guard weight.stored.element.bitWidth.map({ $0 >= 8 }) ?? false else {
       throw .subByteTranspose(weight.stored.element.spelling)
     }
-    if case .range(let range) = weight.source, range.encoding == .raw,
-      let sizes = weight.stored.sizes, sizes.count == 2, weight.isPlainMatrixTranspose
-    {
-      try forEachColumnPanel(
-        of: range, rows: Int(sizes[0]), columns: Int(sizes[1]), width, zeros, body)
+    if case .range(let range) = weight.source, let permutation = weight.streamedPermutation {
+      try forEachPanel(of: range, permutation, width, zeros: zeros, body)
       return
     }
     let bytes = try transposedBytes(of: weight, width: width)
@@ -42,56 +40,38 @@ extension WeightStore {
     }
   }
 
-  /// A matrix column by column: as many columns at once as fit into a panel of eight blocks.
-  private func forEachColumnPanel(
-    of range: StoredRange, rows: Int, columns: Int, _ width: Int,
-    _ zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
+  /// Panels of a stored tensor in its new order, each of at most eight blocks.
+  private func forEachPanel(
+    of range: StoredRange, _ permutation: Permutation, _ width: Int,
+    zeros: (_ bytes: Int64) throws(Diagnostic) -> Void,
     _ body: (Span<UInt8>, _ first: Int) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
-    guard rows > 0, columns > 0 else { return }
-    let panelColumns = min(columns, max(1, 8 * WeightStore.blockBytes / (rows * width)))
-    var panel = [UInt8](repeating: 0, count: rows * panelColumns * width)
-    var turned = [UInt8](repeating: 0, count: panel.count)
+    let limit = max(1, 8 * WeightStore.blockBytes / width)
     try withFile(of: range) { (file) throws(Diagnostic) in
-      var column = 0
-      while column < columns {
-        let count = min(panelColumns, columns - column)
-        let length = count * width
+      var first = 0
+      try permutation.forEachBox(ofAtMost: limit) { (box) throws(Diagnostic) in
+        var panel = [UInt8](repeating: 0, count: box.count * width)
         var holes = HoleFinder(end: range.offset + range.length)
         var isStored = false
-        for row in 0..<rows {
-          let start = row * length
-          let offset = range.offset + Int64((row * columns + column) * width)
-          if try holes.hole(at: offset, of: file) >= length {
-            for byte in start..<start + length { panel[byte] = 0 }
-          } else {
+        var start = 0
+        try box.forEachRun { (element, count) throws(Diagnostic) in
+          let (offset, length) = (range.offset + Int64(element * width), count * width)
+          if try holes.hole(at: offset, of: file) < length {
             isStored = true
             var whole = panel.mutableSpan
             var piece = whole._mutatingExtracting(start..<start + length)
             try file.read(at: offset, into: &piece)
           }
+          start += length
         }
         if isStored {
-          WeightStore.transpose(
-            panel.span, rows: rows, columns: count, width: width, into: &turned)
-          try body(turned.span.extracting(0..<rows * length), column * rows)
+          let turned = WeightStore.permuted(
+            panel, sizes: box.sizes, permutation.axes, width: width)
+          try body(turned.span, first)
         } else {
-          try zeros(Int64(rows * length))
+          try zeros(Int64(panel.count))
         }
-        column += count
-      }
-    }
-  }
-
-  /// Exchanges rows and columns of elements of `width` bytes.
-  private static func transpose(
-    _ source: Span<UInt8>, rows: Int, columns: Int, width: Int, into target: inout [UInt8]
-  ) {
-    for column in 0..<columns {
-      for row in 0..<rows {
-        let from = (row * columns + column) * width
-        let to = (column * rows + row) * width
-        for byte in 0..<width { target[to + byte] = source[from + byte] }
+        first += box.count
       }
     }
   }
@@ -108,6 +88,19 @@ extension WeightStore {
     return bytes
   }
 
+  /// Exchanges rows and columns of elements of `width` bytes.
+  private static func transpose(
+    _ source: Span<UInt8>, rows: Int, columns: Int, width: Int, into target: inout [UInt8]
+  ) {
+    for column in 0..<columns {
+      for row in 0..<rows {
+        let from = (row * columns + column) * width
+        let to = (column * rows + row) * width
+        for byte in 0..<width { target[to + byte] = source[from + byte] }
+      }
+    }
+  }
+
   private static func permuted(
     _ bytes: [UInt8], sizes: [Int], _ permutation: [Int], width: Int
   ) -> [UInt8] {
@@ -115,9 +108,13 @@ extension WeightStore {
     for axis in sizes.indices.dropLast().reversed() {
       strides[axis] = strides[axis + 1] * sizes[axis + 1]
     }
+    var result = [UInt8](repeating: 0, count: bytes.count)
+    if permutation == [1, 0] {
+      transpose(bytes.span, rows: sizes[0], columns: sizes[1], width: width, into: &result)
+      return result
+    }
     let targetSizes = permutation.map { sizes[$0] }
     let targetStrides = permutation.map { strides[$0] }
-    var result = [UInt8](repeating: 0, count: bytes.count)
     var place = [Int](repeating: 0, count: sizes.count)
     var source = 0
     var target = 0
@@ -149,19 +146,29 @@ extension Weight {
     }
   }
 
-  /// True where the one step that moves elements exchanges rows and columns of the stored matrix.
-  var isPlainMatrixTranspose: Bool {
-    var transposes = 0
-    for step in recipe {
+  /// The permutation from the stored elements to the final ones, where that can be streamed: no reshape
+  /// lies between two transpositions, and elements have their places in the file.
+  var streamedPermutation: Permutation? {
+    guard case .range(let range) = source, range.encoding == .raw || hasFixedWidth(range) else {
+      return nil
+    }
+    var permutation: Permutation?
+    var isReshapedBehind = false
+    for (index, step) in recipe.enumerated() {
       switch step {
-      case .transpose(let permutation):
-        guard permutation == [1, 0] else { return false }
-        transposes += 1
-      case .reshape:
-        if transposes == 0 { return false }
+      case .transpose(let axes):
+        if axes == Array(axes.indices) { continue }
+        let sizes = type(after: index).sizes?.map { Int($0) } ?? []
+        guard !isReshapedBehind, sizes.count == axes.count else { return nil }
+        permutation = permutation?.followed(by: axes) ?? Permutation(sizes: sizes, axes)
+      case .reshape: isReshapedBehind = permutation != nil
       case .cast, .quantize: continue
       }
     }
-    return transposes == 1
+    return permutation
+  }
+
+  private func hasFixedWidth(_ range: StoredRange) -> Bool {
+    TypedList.isFixedWidth(range.encoding.rawValue)
   }
 }

@@ -4,9 +4,9 @@ package import Support
 
 /// Owns the bytes of every weight: the model file, its data files, and nothing in memory.
 ///
-/// Bytes are lent block by block in the order of elements; a block is at most `blockBytes` long, so
-/// memory does not grow with a tensor. The one exception, a weight that is transposed in more than
-/// two dimensions or behind a reshape, is held whole while it is read.
+/// Bytes are lent block by block in the order of elements, so memory does not grow with a tensor: a block is
+/// at most `blockBytes` long, eight times that where elements change places. The exceptions, weights that
+/// are transposed on both sides of a reshape or out of a list of varints, are held whole while they are read.
 package final class WeightStore: Sendable {
   package let model: ModelFile
   private let dataFiles: [DataFile]

@@ -114,6 +114,40 @@ import Weights
     #expect(result == turned)
   }
 
+  /// More than eight blocks of 1 MiB, cut along the first axis, or along the second where one place of
+  /// the first is too much.
+  @Test(arguments: [([60, 250, 200], [2, 0, 1]), ([1, 2000, 1500], [0, 2, 1])])
+  func `a tensor larger than a panel is permuted panel by panel`(
+    sizes: [Int], axes: [Int]
+  ) throws {
+    let count = sizes.reduce(1, *)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(4 * count)
+    for index in 0..<count { append(UInt32(index), to: &bytes) }
+    let fixture = try Fixture(bytes, .uint32, sizes)
+    var weight = fixture.weight
+    weight.recipe = [.transpose(axes)]
+    let strides = [sizes[1] * sizes[2], sizes[2], 1]
+    var permuted: [UInt8] = []
+    permuted.reserveCapacity(bytes.count)
+    for first in 0..<sizes[axes[0]] {
+      for second in 0..<sizes[axes[1]] {
+        let start = first * strides[axes[0]] + second * strides[axes[1]]
+        for third in 0..<sizes[axes[2]] {
+          append(UInt32(start + third * strides[axes[2]]), to: &permuted)
+        }
+      }
+    }
+    let isEqual = try fixture.bytes(of: weight) == permuted
+    #expect(isEqual)
+    // Two permutations, one behind the other, are one.
+    weight.recipe = [.transpose(axes), .transpose(axes), .reshape([Int64(count)])]
+    let twice = try fixture.bytes(of: weight)
+    weight.recipe = [.transpose(axes.map { axes[$0] })]
+    let isOnce = try twice == fixture.bytes(of: weight)
+    #expect(isOnce)
+  }
+
   @Test func `channels are counted across blocks`() throws {
     // Three million elements; the columns' scales are 1 to 16, the elements twice their scale.
     let (rows, columns) = (1_000_000, 3)
