@@ -131,7 +131,7 @@ extension Compiler {
   ) throws(Diagnostic) -> Exporter {
     let dataPath = "\(output).data"
     var exporter = Exporter(
-      model, store, placement: placement(model, dataPath), jobs: jobs)
+      model, store, placement: placement(model, dataPath), jobs: try jobs(for: model, store))
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs
     try exporter.write(to: &file)

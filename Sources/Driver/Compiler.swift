@@ -116,7 +116,9 @@ package struct Compiler {
   /// Reads a model, binary or textual; textual IR has no weights to read.
   func load(_ path: String) throws(Diagnostic) -> (model: Model, store: WeightStore?) {
     guard path.hasSuffix(".ir") else {
-      let (model, store) = try Importer.load(path)
+      let (model, store) = try Importer.load(path) { (structure) throws(Diagnostic) in
+        _ = try MemoryPlan(structure: structure).jobs(upTo: 1, within: options.memoryLimit)
+      }
       return (model, store)
     }
     let bytes = try InputFile.contents(of: path, limit: Compiler.textLimit)

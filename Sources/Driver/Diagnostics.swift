@@ -44,6 +44,13 @@ extension Diagnostic {
         + "operators")
   }
 
+  static func memoryLimit(_ limit: Int64, needed: Int64) -> Diagnostic {
+    Diagnostic(
+      .error, .limitReached,
+      "needs \((needed + (1 << 20) - 1) >> 20) MiB of memory, and --memory-limit allows "
+        + "\(limit >> 20) MiB")
+  }
+
   static func needsWeights(_ path: String) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: path),

@@ -48,6 +48,11 @@ struct MeasuringJob {
     try compiler.run(
       try Pipeline(parsing: Compiler.finding), on: &model, in: &context)
     compiler.explain(model, context)
+    if calibration != nil {
+      var plan = MemoryPlan(model, structure: store.model.structureLength)
+      plan.addSession(of: model)
+      _ = try plan.jobs(upTo: 1, within: compiler.options.memoryLimit)
+    }
     self.model = model
     self.store = store
     self.context = context

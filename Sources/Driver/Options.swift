@@ -35,6 +35,8 @@ package struct Options: Sendable {
   package var externalData = ExternalData.auto
   package var externalDataThreshold: Int64 = 1024
   package var jobs: Int?
+  /// In bytes.
+  package var memoryLimit: Int64?
   package var progress = Progress.auto
   package var isQuiet = false
   package var isVerbose = false

@@ -1,5 +1,6 @@
 internal import FP8
 internal import IR
+internal import ONNX
 internal import Passes
 internal import Support
 internal import Weights
@@ -70,8 +71,11 @@ private struct WeightQuestion: Sendable {
 }
 
 extension Compiler {
-  /// How many processors to use.
-  var jobs: Int { options.jobs ?? Parallel.processors }
+  /// How many processors may work on the weights of a model.
+  func jobs(for model: Model, _ store: WeightStore) throws(Diagnostic) -> Int {
+    try MemoryPlan(model, structure: store.model.structureLength)
+      .jobs(upTo: options.jobs ?? Parallel.processors, within: options.memoryLimit)
+  }
 
   /// Answers the questions that the passes have of weights, several at a time; the answers do not depend on
   /// how many.
@@ -79,6 +83,7 @@ extension Compiler {
     of model: Model, _ store: WeightStore, _ context: inout PassContext
   ) throws(Diagnostic) {
     let questions = try questions(of: model, context.settings)
+    let jobs = try jobs(for: model, store)
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
       let count = answer.ranges.nonFiniteCount

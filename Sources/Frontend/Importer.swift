@@ -17,11 +17,15 @@ package struct Importer {
   var dataFiles: [String: DataFile] = [:]
   var locations: [String] = []
 
-  package static func load(_ path: String) throws(Diagnostic) -> (Model, WeightStore) {
+  /// Reads a whole model; `admit` is told the bytes of its structure before that is decoded.
+  package static func load(
+    _ path: String, admit: (_ structure: Int64) throws(Diagnostic) -> Void = { _ in }
+  ) throws(Diagnostic) -> (Model, WeightStore) {
     let file = try ModelFile(path: path)
     var importer = Importer(path: path, payloads: file.payloads)
     let model: Model
     do throws(Diagnostic) {
+      try admit(file.structureLength)
       model = try importer.model(of: file)
       try Verifier(status: .malformedInput).verify(model)
     } catch {

@@ -118,6 +118,9 @@ package struct ModelFile: ~Copyable {
 }
 
 extension ModelFile {
+  /// The bytes of the model's structure: everything but the elements of tensors.
+  package var structureLength: Int64 { Int64(encodedHeader.count + skeleton.count) }
+
   /// The SHA-256 of the model's structure: everything but the elements of tensors, whose lengths
   /// count.
   package func structureDigest() throws(Diagnostic) -> String {

@@ -1,4 +1,4 @@
-internal import IR
+package import IR
 internal import ONNX
 internal import Support
 
@@ -166,6 +166,23 @@ extension Weight {
       }
     }
     return permutation
+  }
+
+  /// How the elements are read.
+  package enum Reading: Equatable, Sendable {
+    /// Block by block.
+    case inOrder
+    /// In boxes of eight blocks.
+    case boxes
+    /// All at once, that many bytes.
+    case whole(bytes: Int)
+  }
+
+  package var reading: Reading {
+    if !isTransposed { return .inOrder }
+    if streamedPermutation != nil { return .boxes }
+    let count = stored.elementCount ?? 0
+    return .whole(bytes: stored.element.byteCount(of: count) ?? 0)
   }
 
   private func hasFixedWidth(_ range: StoredRange) -> Bool {

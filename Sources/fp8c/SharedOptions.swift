@@ -84,6 +84,12 @@ struct SharedOptions: ParsableArguments {
   @Option(help: "How many processors to use (default: all).")
   var jobs: Int?
 
+  @Option(
+    help:
+      "Memory to keep to, in bytes or with K, M or G behind; too little is refused at the start.",
+    transform: { try SharedOptions.size($0) })
+  var memoryLimit: Int64?
+
   @Option(help: "Show progress: auto, always or never.")
   var progress: ProgressSpelling = .auto
 
@@ -128,6 +134,20 @@ struct SharedOptions: ParsableArguments {
     }
   }
 
+  /// Bytes as people write them: `512M` is 512 times 2^20.
+  private static func size(_ text: String) throws -> Int64 {
+    let units: [Character: Int64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
+    let unit = text.last.flatMap { units[$0] }
+    let digits = unit == nil ? text[...] : text.dropLast()
+    guard digits.allSatisfy({ ("0"..."9").contains($0) }), let count = Int64(digits), count > 0,
+      case let (bytes, overflow) = count.multipliedReportingOverflow(by: unit ?? 1), !overflow
+    else {
+      throw ValidationError(
+        "expected a number of bytes above zero, with K, M or G behind it or not")
+    }
+    return bytes
+  }
+
   /// The driver's options; `model` and `output` are the command's own.
   func options(model: String, output: String? = nil) -> Options {
     var options = Options()
@@ -158,6 +178,7 @@ struct SharedOptions: ParsableArguments {
     options.externalData = externalData.value
     options.externalDataThreshold = externalDataThreshold
     options.jobs = jobs
+    options.memoryLimit = memoryLimit
     options.progress = progress.value
     options.isQuiet = quiet
     options.isVerbose = verbose
