@@ -55,6 +55,7 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 	  .venv/bin/python Tests/Benchmarks/peers.py
 
 .venv/bench:
+	@[ -x /usr/bin/time ] || $(SUDO) apt-get install -y -qq time
 	python3 -m venv .venv
 	.venv/bin/pip install -q numpy onnx==1.23.2 onnxruntime==1.32.0 ml_dtypes
 	touch $@

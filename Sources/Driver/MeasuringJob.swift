@@ -51,7 +51,11 @@ struct MeasuringJob {
     if calibration != nil {
       var plan = MemoryPlan(model, structure: store.model.structureLength)
       plan.addSession(of: model)
-      _ = try plan.jobs(upTo: 1, within: compiler.options.memoryLimit)
+      do throws(Diagnostic) {
+        _ = try plan.jobs(upTo: 1, within: compiler.options.memoryLimit)
+      } catch {
+        throw error.inFile(compiler.options.model)
+      }
     }
     self.model = model
     self.store = store

@@ -36,9 +36,7 @@ struct MemoryPlan {
     perJob = MemoryPlan.perBlock
     for placed in model.placedModules {
       for port in placed.module.ports {
-        if case .perChannel(let scales, _)? = port.scale {
-          fixed += Int64(scales.count) * MemoryPlan.perChannel
-        }
+        if case .perChannel(let scales, _)? = port.scale { addChannels(scales.count) }
       }
     }
     for id in model.graph.weights {
@@ -50,6 +48,9 @@ struct MemoryPlan {
       }
     }
   }
+
+  /// The same, and the scales of channels that are to be found.
+  mutating func addChannels(_ count: Int) { fixed += Int64(count) * MemoryPlan.perChannel }
 
   /// The same, and a session of ONNX Runtime with the model.
   mutating func addSession(of model: Model) {

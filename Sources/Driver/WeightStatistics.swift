@@ -72,9 +72,19 @@ private struct WeightQuestion: Sendable {
 
 extension Compiler {
   /// How many processors may work on the weights of a model.
-  func jobs(for model: Model, _ store: WeightStore) throws(Diagnostic) -> Int {
-    try MemoryPlan(model, structure: store.model.structureLength)
-      .jobs(upTo: options.jobs ?? Parallel.processors, within: options.memoryLimit)
+  ///
+  /// `channels` are those whose scales are still to be found.
+  func jobs(
+    for model: Model, _ store: WeightStore, channels: Int = 0
+  ) throws(Diagnostic) -> Int {
+    var plan = MemoryPlan(model, structure: store.model.structureLength)
+    plan.addChannels(channels)
+    do throws(Diagnostic) {
+      return try plan.jobs(
+        upTo: options.jobs ?? Parallel.processors, within: options.memoryLimit)
+    } catch {
+      throw error.inFile(options.model)
+    }
   }
 
   /// Answers the questions that the passes have of weights, several at a time; the answers do not depend on
@@ -83,7 +93,12 @@ extension Compiler {
     of model: Model, _ store: WeightStore, _ context: inout PassContext
   ) throws(Diagnostic) {
     let questions = try questions(of: model, context.settings)
-    let jobs = try jobs(for: model, store)
+    let channels = questions.reduce(0) { sum, question in
+      let sizes = question.weight.type().sizes ?? []
+      guard let axis = question.channels.axis, sizes.indices.contains(axis) else { return sum }
+      return sum + Int(sizes[axis])
+    }
+    let jobs = try jobs(for: model, store, channels: channels)
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
       let count = answer.ranges.nonFiniteCount

@@ -1,11 +1,11 @@
 """Whole processes side by side: wall time, processor time and peak memory, and a table of their ratios."""
 
 import json
-import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -17,19 +17,21 @@ class Run:
     peak: int  # bytes
 
 
-def run(command, environment=None, expected=0):
-    """Runs a command to its end; what it says is shown where it fails."""
-    start = time.perf_counter()
-    with subprocess.Popen(
-        command, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
+def run(command):
+    """Runs a command to its end; what it says is shown where it fails.
+
+    By GNU time: a child of this process would begin with this process's own peak memory.
+    """
+    with tempfile.NamedTemporaryFile("r") as report:
+        start = time.perf_counter()
+        done = subprocess.run(
+            ["/usr/bin/time", "-q", "-f", "%U %S %M", "-o", report.name, *command], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
         seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != expected:
-        sys.exit(f"{' '.join(command)}: status {process.returncode}\n{said.decode(errors='replace')}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stdout.decode(errors='replace')}")
+        user, system, peak = report.read().split()
+    return Run(seconds, float(user) + float(system), int(peak) * 1024)
 
 
 def alternate(rounds, *sides):
