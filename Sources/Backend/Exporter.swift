@@ -124,16 +124,13 @@ package struct Exporter {
 
   private mutating func encodedGraph() -> EncodedMessage {
     let graph = model.graph
-    var nodes: [EncodedMessage] = []
-    nodes.reserveCapacity(graph.nodeCount)
-    for id in graph.nodeIDs { nodes.append(node(graph[id], in: graph).encoded()) }
-    var initializers: [EncodedMessage] = []
-    for id in graph.weights { initializers.append(initializer(id, in: graph).encoded()) }
-    return header(of: graph).encoded(
-      nodes: nodes, initializers: initializers,
-      inputs: inputs(of: graph).map { $0.encoded() },
-      outputs: graph.outputs.map { valueInfo($0, in: graph).encoded() },
-      valueInfo: described(in: graph).map { $0.encoded() })
+    var parts = GraphParts()
+    for id in graph.nodeIDs { parts.add(node: node(graph[id], in: graph)) }
+    for id in graph.weights { parts.add(initializer: initializer(id, in: graph)) }
+    for input in inputs(of: graph) { parts.add(input: input) }
+    for id in graph.outputs { parts.add(output: valueInfo(id, in: graph)) }
+    for value in described(in: graph) { parts.add(valueInfo: value) }
+    return header(of: graph).encoded(parts)
   }
 
   private func header(of graph: Graph) -> GraphProto {
@@ -150,9 +147,10 @@ package struct Exporter {
   }
 
   private func described(in graph: Graph) -> [ValueInfoProto] {
-    graph.values.filter { id in
+    let inputs = Set(graph.inputs)
+    return graph.values.filter { id in
       graph[id].isDescribed && graph[id].type != nil && !graph.isOutput(id)
-        && !graph.inputs.contains(id)
+        && !inputs.contains(id)
     }.map { valueInfo($0, in: graph) }
   }
 

@@ -5,9 +5,18 @@ internal import Support
 
 /// Owns the C structs of one message while libprotobuf-c packs it.
 ///
-/// Everything allocated is released together in `deinit`; no pointer made here is used after that.
+/// Everything allocated is released together in `deinit`; no pointer made here is used after that. Values
+/// lie one behind the other in blocks that grow: a node has a dozen parts, and a model many thousand nodes.
 @safe struct Arena: ~Copyable {
   private var blocks: [UnsafeMutableRawPointer] = unsafe []
+  /// The bytes of the last block that are given away, and how many it has.
+  private var used = 0
+  private var capacity = 0
+
+  private static let firstBlock = 1 << 10
+  private static let largestBlock = 1 << 16
+  /// What every C struct and number here is content with.
+  private static let alignment = 16
   /// What stands behind the placeholder in a tensor's `raw_data`, by its number.
   private(set) var payloads: [(token: Int, field: Int32, length: Int64)] = []
 
@@ -18,11 +27,26 @@ internal import Support
 
   /// `count` zeroed values; never an empty block, so that every list has an address.
   mutating func allocate<Value>(_: Value.Type, _ count: Int = 1) -> UnsafeMutablePointer<Value> {
-    guard let block = unsafe calloc(max(count, 1), MemoryLayout<Value>.stride) else {
-      preconditionFailure("out of memory for \(count) values of a protobuf message")
+    let count = max(count, 1)
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Value>.stride)
+    precondition(!overflow, "a list of a protobuf message fits into memory")
+    let start = (used + Arena.alignment - 1) / Arena.alignment * Arena.alignment
+    if unsafe blocks.isEmpty || bytes > capacity - start { return unsafe grow(for: bytes, count) }
+    used = start + bytes
+    return unsafe (blocks[blocks.count - 1] + start).bindMemory(to: Value.self, capacity: count)
+  }
+
+  /// The values at the beginning of a new block.
+  private mutating func grow<Value>(
+    for bytes: Int, _ count: Int
+  ) -> UnsafeMutablePointer<Value> {
+    capacity = max(min(max(capacity * 2, Arena.firstBlock), Arena.largestBlock), bytes)
+    guard let block = unsafe calloc(1, capacity) else {
+      preconditionFailure("out of memory for \(bytes) bytes of a protobuf message")
     }
     unsafe blocks.append(block)
-    return unsafe block.bindMemory(to: Value.self, capacity: max(count, 1))
+    used = bytes
+    return unsafe block.bindMemory(to: Value.self, capacity: count)
   }
 
   mutating func message<Message>(
@@ -38,7 +62,7 @@ internal import Support
     var text = text
     return text.withUTF8 { bytes in
       let copy = unsafe allocate(CChar.self, bytes.count + 1)
-      for index in 0..<bytes.count { unsafe copy[index] = CChar(bitPattern: bytes[index]) }
+      if let base = bytes.baseAddress { unsafe memcpy(copy, base, bytes.count) }
       return unsafe copy
     }
   }

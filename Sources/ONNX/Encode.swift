@@ -47,10 +47,7 @@ extension FunctionProto {
 
 extension GraphProto {
   /// The graph from parts that were packed one by one; its own lists are ignored.
-  package func encoded(
-    nodes: [EncodedMessage], initializers: [EncodedMessage], inputs: [EncodedMessage],
-    outputs: [EncodedMessage], valueInfo: [EncodedMessage]
-  ) -> EncodedMessage {
+  package func encoded(_ parts: GraphParts) -> EncodedMessage {
     var header = self
     header.nodes = []
     header.initializers = []
@@ -61,9 +58,30 @@ extension GraphProto {
     var arena = Arena()
     let message = unsafe arena.graph(header)
     let packed = unsafe arena.pack(&message.pointee.base, as: MessageSchema.onnx.graph)
-    return EncodedMessage(
-      header: packed.bytes,
-      [(1, nodes), (5, initializers), (11, inputs), (12, outputs), (13, valueInfo)])
+    return EncodedMessage(header: packed.bytes, parts.fields.map { ($0.number, $0.messages) })
+  }
+}
+
+/// The lists of a graph as fields of its message, each item packed when it is added.
+package struct GraphParts: Sendable {
+  /// By field number, in ascending order.
+  fileprivate private(set) var fields: [(number: UInt64, messages: EncodedMessage)] =
+    [1, 5, 11, 12, 13].map { ($0, EncodedMessage()) }
+
+  package init() {}
+
+  package mutating func add(node: NodeProto) { add(node.encoded(), 0) }
+
+  package mutating func add(initializer: TensorProto) { add(initializer.encoded(), 1) }
+
+  package mutating func add(input: ValueInfoProto) { add(input.encoded(), 2) }
+
+  package mutating func add(output: ValueInfoProto) { add(output.encoded(), 3) }
+
+  package mutating func add(valueInfo: ValueInfoProto) { add(valueInfo.encoded(), 4) }
+
+  private mutating func add(_ message: EncodedMessage, _ place: Int) {
+    fields[place].messages.append(field: fields[place].number, message)
   }
 }
 
@@ -73,7 +91,10 @@ extension ModelProto {
     var arena = Arena()
     let message = unsafe arena.model(self)
     let packed = unsafe arena.pack(&message.pointee.base, as: MessageSchema.onnx.model)
-    return EncodedMessage(header: packed.bytes, [(7, [graph]), (25, functions)])
+    var (graphs, rest) = (EncodedMessage(), EncodedMessage())
+    graphs.append(field: 7, graph)
+    for function in functions { rest.append(field: 25, function) }
+    return EncodedMessage(header: packed.bytes, [(7, graphs), (25, rest)])
   }
 }
 

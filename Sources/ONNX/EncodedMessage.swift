@@ -100,19 +100,18 @@ package struct EncodedMessage: Sendable {
     length += message.length
   }
 
-  /// Merges the fields of a header with repeated messages, in the order of field numbers, as
-  /// protobuf writers do.
-  init(header: [UInt8], _ parts: [(field: UInt64, messages: [EncodedMessage])]) {
-    var parts = parts.sorted { $0.field < $1.field }[...]
+  /// Merges the fields of a header with those that `append(field:)` made, in the order of field numbers,
+  /// as protobuf writers do; `parts` ascend.
+  init(header: [UInt8], _ parts: [(field: UInt64, messages: EncodedMessage)]) {
+    bytes.reserveCapacity(header.count + parts.reduce(0) { $0 + $1.messages.bytes.count })
+    var parts = parts[...]
     for span in FieldSpan.all(in: header) {
       while let part = parts.first, part.field < span.number {
-        for message in part.messages { append(field: part.field, message) }
+        append(part.messages)
         parts.removeFirst()
       }
       append(header[span.whole])
     }
-    for part in parts {
-      for message in part.messages { append(field: part.field, message) }
-    }
+    for part in parts { append(part.messages) }
   }
 }

@@ -82,25 +82,19 @@ import Testing
       }
       return node
     }
-    var nodes: [EncodedMessage] = []
-    var initializers: [EncodedMessage] = []
-    var values: [[EncodedMessage]] = []
+    var parts = GraphParts()
     var functions: [EncodedMessage] = []
-    try file.forEachNode { nodes.append(completed($0).encoded()) }
-    try file.forEachInitializer { initializers.append(completed($0).encoded()) }
-    for section in [ModelFile.ValueSection.input, .output, .info] {
-      var messages: [EncodedMessage] = []
-      try file.forEachValue(section) { messages.append($0.encoded()) }
-      values.append(messages)
-    }
+    try file.forEachNode { parts.add(node: completed($0)) }
+    try file.forEachInitializer { parts.add(initializer: completed($0)) }
+    try file.forEachValue(.input) { parts.add(input: $0) }
+    try file.forEachValue(.output) { parts.add(output: $0) }
+    try file.forEachValue(.info) { parts.add(valueInfo: $0) }
     try file.forEachFunction { function in
       var function = function
       function.nodes = function.nodes.map(completed)
       functions.append(function.encoded())
     }
-    let graph = file.graphHeader.encoded(
-      nodes: nodes, initializers: initializers, inputs: values[0], outputs: values[1],
-      valueInfo: values[2])
+    let graph = file.graphHeader.encoded(parts)
     let model = file.header.encoded(graph: graph, functions: functions)
     var result: [UInt8] = []
     var position = 0
