@@ -205,14 +205,15 @@ package struct Attribute: Equatable, Sendable {
   }
 }
 
+/// Large values lie elsewhere: most attributes are a number or a short list, and there are many.
 package enum AttributeValue: Equatable, Sendable {
   case float(Float)
   case int(Int64)
   case string([UInt8])
-  case tensor(TensorAttribute)
-  case sparse(SparseAttribute)
+  indirect case tensor(TensorAttribute)
+  indirect case sparse(SparseAttribute)
   case type(ValueType)
-  case graph(Graph)
+  indirect case graph(Graph)
   case floats([Float])
   case ints([Int64])
   case strings([[UInt8]])
@@ -221,7 +222,7 @@ package enum AttributeValue: Equatable, Sendable {
   case types([ValueType])
   case graphs([Graph])
   /// Inside a function: the caller's attribute of that name; `kind` is its `AttributeType`.
-  case reference(String, kind: Int32)
+  indirect case reference(String, kind: Int32)
 
   package static func string(_ text: String) -> AttributeValue { .string(Array(text.utf8)) }
 }
