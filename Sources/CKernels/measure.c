@@ -7,7 +7,19 @@ FP8C_INLINE uint32_t largest_of_run(const void *source, enum fp8c_type type, siz
                                     size_t end, size_t *nonfinite) {
   uint32_t most = 0;
   size_t others = 0;
-  for (size_t i = begin; i < end; i++) {
+  size_t i = begin;
+  for (; i + FP8C_STRIP <= end; i += FP8C_STRIP) {
+    fp8c_prefetch(source, type, i);
+    uint32_t strange = 0;
+    for (size_t k = i; k < i + FP8C_STRIP; k++) {
+      uint32_t magnitude = fp8c_load(source, type, k) & 0x7FFFFFFF;
+      uint32_t finite = magnitude < 0x7F800000 ? magnitude : 0;
+      strange += magnitude >= 0x7F800000;
+      most = most > finite ? most : finite;
+    }
+    others += strange;
+  }
+  for (; i < end; i++) {
     uint32_t magnitude = fp8c_load(source, type, i) & 0x7FFFFFFF;
     uint32_t finite = magnitude < 0x7F800000 ? magnitude : 0;
     others += magnitude >= 0x7F800000;
