@@ -1,5 +1,5 @@
 /// A JSON value that keeps the order of its objects and the spelling of its numbers.
-package indirect enum JSON: Equatable, Sendable {
+package enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
   case number(JSONNumber)
