@@ -6,7 +6,7 @@
 /// elements that lie l units above the bucket's base b, and c the number of the code, the squared error is
 /// the sum of (b + l - c)^2 = S2 + 2 (b - c) S1 + n (b - c)^2, in integers (engineering.md section 4).
 ///
-/// Tables of parts of a tensor add up to the table of the whole in any order.
+/// Parts of a tensor may be taken in in any order.
 package struct MomentTable: Equatable, Sendable {
   /// Per bucket the count, S1, and S2 in two words, the low one first.
   private var words: [UInt64]
@@ -31,17 +31,6 @@ package struct MomentTable: Equatable, Sendable {
   /// Takes in a part of the tensor.
   package mutating func add(_ source: Span<UInt8>, of type: HighPrecision) {
     Kernels.moments(source, of: type, into: &words)
-  }
-
-  /// Takes in the table of another part of the tensor.
-  package mutating func merge(_ other: MomentTable) {
-    for start in stride(from: 0, to: words.count, by: MomentTable.wordsPerBucket) {
-      words[start] += other.words[start]
-      words[start + 1] += other.words[start + 1]
-      let (low, carries) = words[start + 2].addingReportingOverflow(other.words[start + 2])
-      words[start + 2] = low
-      words[start + 3] += other.words[start + 3] + (carries ? 1 : 0)
-    }
   }
 
   /// The sum of squared errors of casting every element with `scale`, for which the table is exact.
