@@ -25,16 +25,4 @@ package struct RangeAccumulator: Equatable, Sendable {
       firstNonFinite = min(firstNonFinite ?? Int.max, first + index)
     }
   }
-
-  /// Takes in what another accumulator saw of the same tensor.
-  package mutating func merge(_ other: RangeAccumulator) {
-    precondition(layout == other.layout, "ranges of one tensor")
-    for channel in maxAbs.indices {
-      maxAbs[channel] = max(maxAbs[channel], other.maxAbs[channel])
-    }
-    nonFiniteCount += other.nonFiniteCount
-    if let index = other.firstNonFinite {
-      firstNonFinite = min(firstNonFinite ?? Int.max, index)
-    }
-  }
 }
