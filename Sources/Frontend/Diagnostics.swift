@@ -51,6 +51,12 @@ extension Diagnostic {
       "tensor '\(name)': external data \(key) is '\(value)', expected a number of bytes")
   }
 
+  static func externalTooLarge(of name: String, limit: Int64) -> Diagnostic {
+    Diagnostic(
+      .error, .limitReached,
+      "tensor '\(name)': the data outside the model is more than \(limit) bytes up to here")
+  }
+
   static func irVersion(_ found: Int64, accepted: ClosedRange<Int64>) -> Diagnostic {
     Diagnostic(
       "IR version \(found) is not supported, expected \(accepted.lowerBound) to "

@@ -129,6 +129,10 @@ extension Importer {
       throw .pastEndOfFile(
         location, offset: start, length: Int64(byteCount), size: file.size, of: proto.name)
     }
+    externalBytes += Int64(byteCount)
+    guard externalBytes <= Importer.externalLimit else {
+      throw .externalTooLarge(of: proto.name, limit: Importer.externalLimit)
+    }
     return StoredRange(file: location, encoding: .raw, offset: start, length: Int64(byteCount))
   }
 

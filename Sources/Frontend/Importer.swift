@@ -16,6 +16,11 @@ package struct Importer {
   let payloads: [Payload]
   var dataFiles: [String: DataFile] = [:]
   var locations: [String] = []
+  /// What the tensors outside the model declare together; several may declare the same bytes of a
+  /// sparse file.
+  var externalBytes: Int64 = 0
+  /// Sums of sizes, in types up to eight times as wide, stay below 2^63.
+  static let externalLimit: Int64 = 1 << 56
 
   /// Reads a whole model; `admit` is told the bytes of its structure before that is decoded.
   package static func load(

@@ -135,6 +135,21 @@ import Testing
         == "tensor 'w' has data both inside the model and in a data file")
   }
 
+  @Test func `tensors may not declare more bytes together than sums can hold`() throws {
+    let folder = try TemporaryFolder()
+    // 2^41 float32 elements of a file without blocks, 2^43 bytes; 2^13 of them are 2^56.
+    #expect(unsafe truncate(try folder.write("w", []), 1 << 43) == 0)
+    func status(_ count: Int) throws -> Support.ExitStatus? {
+      let tensors = (0..<count).map {
+        Wire.tensor("w\($0)", [1 << 41]).external(["location": "w"])
+      }
+      let bytes = Wire.model(Wire.graph(initializers: tensors)).bytes
+      return loading(try folder.write("m.onnx", bytes))?.status
+    }
+    #expect(try status(1 << 13) == nil)
+    #expect(try status((1 << 13) + 1) == .limitReached)
+  }
+
   /// Two float32 elements.
   private let data = [UInt8](1...8)
 
