@@ -31,9 +31,10 @@ build: dependencies
 	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
 test: dependencies generated runtime lint
-	swift build --build-tests $(BUILD_FLAGS)
+	swift build --build-tests --enable-code-coverage $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
-	  swift test --skip-build
+	  swift test --skip-build --enable-code-coverage
+	Sources/Integration/check-diagnostics.py $$(swift test --show-codecov-path)
 
 demo: build runtime
 	@FP8C=$(FP8C) \

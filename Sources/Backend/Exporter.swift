@@ -51,7 +51,7 @@ package struct Exporter {
   ///
   /// Every FP8 code that is written is checked against the target's range on the way.
   package mutating func write<Sink: ByteSink & ~Copyable>(
-    to output: inout Sink
+    to output: inout Sink, progress: (_ bytes: Int64) -> Void = { _ in }
   ) throws(Diagnostic) {
     let encoded = encode()
     guard encoded.length <= Int64(Int32.max) else { throw .modelTooLarge(encoded.length) }
@@ -64,16 +64,32 @@ package struct Exporter {
       guard output.length - before == splice.length else {
         throw .payloadLength(output.length - before, expected: splice.length)
       }
+      progress(splice.length)
     }
     try output.write(encoded.bytes[position...])
+  }
+
+  /// The bytes of all weights of the main graph as they are written.
+  package var weightBytes: Int64 { Exporter.weightBytes(of: model) }
+
+  package static func weightBytes(of model: Model) -> Int64 {
+    model.graph.weights.reduce(0) { sum, id in
+      guard let type = model.graph[id].type?.tensor, let count = type.elementCount else {
+        return sum
+      }
+      return sum + Int64(type.element.byteCount(of: count) ?? 0)
+    }
   }
 
   /// True where `write` placed weights outside the model.
   package var hasData: Bool { !external.isEmpty }
 
   /// Writes the data file that the model written before names.
-  package mutating func writeData(to output: inout OutputFile) throws(Diagnostic) {
+  package mutating func writeData(
+    to output: inout OutputFile, progress: (_ bytes: Int64) -> Void = { _ in }
+  ) throws(Diagnostic) {
     for item in external {
+      defer { progress(output.length - item.offset) }
       try output.write([UInt8](repeating: 0, count: Int(item.offset - output.length)))
       if item.weight.isVerbatim, case .range(let range) = item.weight.source,
         range.encoding == .raw

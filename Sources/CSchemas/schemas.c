@@ -6,6 +6,9 @@
 static const unsigned char config[] = {
 #embed "../../schemas/config.schema.json"
 };
+static const unsigned char diagnostics[] = {
+#embed "../../schemas/diagnostics.json"
+};
 static const unsigned char methods[] = {
 #embed "../../schemas/methods.json"
 };
@@ -41,6 +44,7 @@ static const unsigned char generic[] = {
 
 const fp8c_schema fp8c_schemas[] = {
     SCHEMA("config.schema.json", config),
+    SCHEMA("diagnostics.json", diagnostics),
     SCHEMA("methods.json", methods),
     SCHEMA("modules.json", modules),
     SCHEMA("operators.json", operators),

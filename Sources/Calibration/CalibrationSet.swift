@@ -87,6 +87,22 @@ package struct CalibrationSet {
     }
   }
 
+  /// How many batches there are, by the heads of the files; they are checked when they are read.
+  package func batchCount() throws(Diagnostic) -> Int {
+    var count = 0
+    for source in sources {
+      guard case .archive(let path) = source else {
+        count += 1
+        continue
+      }
+      let archive = try NPZFile(path: path)
+      guard let input = inputs.first(where: { archive.keys.contains($0.name) }) else { continue }
+      let shape = try archive.header(of: input.name).shape
+      count += shape.count == input.type?.shape?.count ? 1 : shape.first ?? 0
+    }
+    return count
+  }
+
   /// Calls `body` with every batch and its number, from 0.
   package func forEachBatch(
     _ body: (_ batch: [(name: String, tensor: Tensor)], _ index: Int) throws(Diagnostic) -> Void
@@ -114,12 +130,12 @@ package struct CalibrationSet {
     let names = inputs.map(\.name)
     for key in archive.keys
     where !names.contains(key) && labels != ArrayPlace(file: path, key: key) {
-      throw .unknownKey(key, file: path, inputs: names)
+      throw .keyWithoutInput(key, file: path, inputs: names)
     }
     var stacks: [(name: String, tensors: [Tensor])] = []
     for input in inputs {
       guard archive.keys.contains(input.name) else {
-        guard input.isOptional else { throw .missingKey(input.name, file: path) }
+        guard input.isOptional else { throw .inputWithoutArray(input.name, file: path) }
         continue
       }
       let array = try archive.array(input.name)
@@ -143,7 +159,7 @@ package struct CalibrationSet {
       throw .tooManyTensors(files.count, expected: inputs.count, folder: folder)
     }
     for input in inputs.dropFirst(files.count) where !input.isOptional {
-      throw .missingKey(input.name, file: folder)
+      throw .inputWithoutArray(input.name, file: folder)
     }
     var batch: [(name: String, tensor: Tensor)] = []
     for (file, input) in zip(files, inputs) {

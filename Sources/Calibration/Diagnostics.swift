@@ -7,7 +7,7 @@ extension Diagnostic {
       notes: ["without measurements, '--scale-method unit_scale' needs no run"])
   }
 
-  static func missingKey(_ name: String, file: String) -> Diagnostic {
+  static func inputWithoutArray(_ name: String, file: String) -> Diagnostic {
     Diagnostic(
       at: Location(file: file), "graph input '\(name)' has no array, expected one for each input")
   }
@@ -38,7 +38,7 @@ extension Diagnostic {
     Diagnostic(.error, .internalError, "observer '\(name)' did not give one number")
   }
 
-  static func rangeNotFinite(_ name: String, batch: Int) -> Diagnostic {
+  static func observedNotFinite(_ name: String, batch: Int) -> Diagnostic {
     Diagnostic(
       "observer '\(name)' saw infinite or NaN elements in batch \(batch)",
       notes: ["'--allow-nonfinite' counts them as the largest finite number"])
@@ -78,7 +78,7 @@ extension Diagnostic {
         + "as many")
   }
 
-  static func unknownKey(_ key: String, file: String, inputs: [String]) -> Diagnostic {
+  static func keyWithoutInput(_ key: String, file: String, inputs: [String]) -> Diagnostic {
     Diagnostic(
       at: Location(file: file),
       "key '\(key)' is no graph input, expected one of \(inputs.joined(separator: ", "))",

@@ -56,7 +56,7 @@ package struct ObserverRun {
       return
     }
     guard (maximum.isFinite && flag.isFinite) || allowsNonFinite else {
-      throw .rangeNotFinite(names[index], batch: batchCount)
+      throw .observedNotFinite(names[index], batch: batchCount)
     }
     let rounded = precision.round(maximum.isFinite ? maximum : precision.maxFinite)
     guard rounded.isFinite || allowsNonFinite else {

@@ -56,7 +56,7 @@ package struct TensorRun {
   ) throws(Diagnostic) {
     let isFree = unquantized.contains(names[index])
     guard allowsNonFinite || isFree || (flag.isFinite && channels.allSatisfy(\.isFinite)) else {
-      throw .rangeNotFinite(names[index], batch: batchCount)
+      throw .observedNotFinite(names[index], batch: batchCount)
     }
     let known = rows[index] ?? Array(repeating: 0, count: channels.count)
     guard known.count == channels.count else {

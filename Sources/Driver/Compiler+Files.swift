@@ -13,10 +13,8 @@ extension Compiler {
       var measurement = try Measurement(path: options.model)
       let changed = measurement.alignCaches()
       try write(measurement, to: output)
-      if !console.isQuiet {
-        console.note("\(output): \(changed.count) products take the ranges of their caches")
-        for path in changed where options.isVerbose { console.note(path) }
-      }
+      console.note("\(output): \(changed.count) products take the ranges of their caches")
+      for path in changed where options.isVerbose { console.note(path) }
     } catch {
       throw error.inFile(options.model)
     }
@@ -57,10 +55,8 @@ extension Compiler {
     }
     for item in unified {
       try write(item.measurement, to: item.path)
-      if !console.isQuiet {
-        console.note(
-          "\(item.path): \(item.measurement.nodes.count) modules of \(size) measurements")
-      }
+      console.note(
+        "\(item.path): \(item.measurement.nodes.count) modules of \(size) measurements")
     }
     return .done
   }

@@ -145,4 +145,16 @@ extension Compiler {
     try console.result(try EmbeddedFile.schema(name))
     return .done
   }
+
+  /// `fp8c explain`: the identifiers of all messages, or what one means and what to do about it.
+  package func explain(_ id: String?) throws(Diagnostic) -> ExitStatus {
+    let catalogue = try DiagnosticCatalogue.embedded()
+    guard let id else {
+      try console.result(catalogue.entries.map { "\($0.id)\n" }.joined())
+      return .done
+    }
+    let entry = try catalogue.require(id)
+    try console.result("\(entry.id)\n\n\(entry.meaning)\n\n\(entry.remedy)\n")
+    return .done
+  }
 }

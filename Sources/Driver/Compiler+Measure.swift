@@ -62,20 +62,16 @@ extension Compiler {
     }
     guard !options.calibration.isEmpty else {
       guard Folder.exists(files.measurement) else { throw .nothingMeasured(files.json) }
-      if !console.isQuiet { console.note("using the measurement '\(files.measurement)'") }
+      console.note("using the measurement '\(files.measurement)'")
       return MeasuredJust()
     }
     let job = try MeasuringJob(self, configuration, calibration: options.calibration)
     let paths = job.files
     if try isCurrent(files, provenance: try job.provenance()) {
-      if !console.isQuiet {
-        console.note("using the measurement '\(files.json)', made from the same model and batches")
-      }
+      console.note("using the measurement '\(files.json)', made from the same model and batches")
       return MeasuredJust(files: paths)
     }
-    if !console.isQuiet {
-      console.note("measuring: no measurement of this model and these batches")
-    }
+    console.note("measuring: no measurement of this model and these batches")
     return MeasuredJust(files: paths, said: try job.run())
   }
 

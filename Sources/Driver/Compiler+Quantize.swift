@@ -97,14 +97,11 @@ extension Compiler {
     }
     for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
     report(context, except: measured.said)
-    if !console.isQuiet {
-      summarize(model, exporter.losses, context, output)
-    }
+    summarize(model, exporter.losses, context, output)
     return .done
   }
 
   private func note(_ outcome: ScaleCache.Outcome) {
-    guard !console.isQuiet else { return }
     switch outcome {
     case .absent: return
     case .used(let path): console.note("using the scales that were searched for in '\(path)'")
@@ -134,13 +131,16 @@ extension Compiler {
       model, store, placement: placement(model, dataPath), jobs: try jobs(for: model, store))
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs
-    try exporter.write(to: &file)
+    console.begin("writing \(output)", of: exporter.weightBytes, in: .bytes)
+    let report: @Sendable (Int64) -> Void = { [console] in console.advance(by: $0) }
+    try exporter.write(to: &file, progress: report)
     if exporter.hasData {
       var data = try OutputFile(path: dataPath)
       data.startsWriteback = options.syncs
-      try exporter.writeData(to: &data)
+      try exporter.writeData(to: &data, progress: report)
       try data.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
     }
+    console.finish()
     try beforeModel(exporter)
     try file.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
     return exporter
@@ -157,14 +157,7 @@ extension Compiler {
     case .never: return .inline
     case .always: return outside
     case .auto:
-      var total: Int64 = 0
-      for id in model.graph.weights {
-        guard let type = model.graph[id].type?.tensor, let count = type.elementCount,
-          let bytes = type.element.byteCount(of: count)
-        else { continue }
-        total += Int64(bytes)
-      }
-      return total > Compiler.inlineLimit ? outside : .inline
+      return Exporter.weightBytes(of: model) > Compiler.inlineLimit ? outside : .inline
     }
   }
 

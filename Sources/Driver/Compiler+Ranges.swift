@@ -31,14 +31,12 @@ extension Compiler {
     let binding = try MeasurementBinding(
       modules: model.modules.map(\.path), measured: measurement.nodes.map(\.name),
       renaming: renaming)
-    if !console.isQuiet {
-      switch binding.dropped {
-      case .ofModel(let prefix)?:
-        console.note("measured names lack '\(prefix).', with which all names of the model begin")
-      case .ofMeasurement(let prefix)?:
-        console.note("the model's names lack '\(prefix).', with which all measured names begin")
-      case nil: break
-      }
+    switch binding.dropped {
+    case .ofModel(let prefix)?:
+      console.note("measured names lack '\(prefix).', with which all names of the model begin")
+    case .ofMeasurement(let prefix)?:
+      console.note("the model's names lack '\(prefix).', with which all measured names begin")
+    case nil: break
     }
     return binding.names
   }

@@ -19,11 +19,8 @@ package struct Compiler {
 
   package init(options: Options, console: Console) {
     self.options = options
-    self.console = Console(isQuiet: console.isQuiet, progress: options.progress)
-    environment = { name in
-      guard let value = unsafe getenv(name) else { return nil }
-      return unsafe String(cString: value)
-    }
+    self.console = console
+    environment = { processEnvironment($0) }
     Interrupts.install()
   }
 
@@ -101,7 +98,7 @@ package struct Compiler {
   func printed(_ configuration: Configuration) throws(Diagnostic) -> Bool {
     guard options.printsConfiguration else { return false }
     try console.result(configuration.json.text(indent: 2) + "\n")
-    for (key, origin) in configuration.provenance { console.note("\(key): \(origin)") }
+    for (key, origin) in configuration.provenance { console.answer("\(key): \(origin)") }
     return true
   }
 
@@ -149,12 +146,12 @@ package struct Compiler {
           start = clock.now
         },
         after: { step, model in
-          if options.showsTiming { console.note("\(step.name): \(clock.now - start)") }
+          if options.showsTiming { console.answer("\(step.name): \(clock.now - start)") }
           show(model, step.name, options.printAfter, "after")
           end = clock.now
         })
       if let end { verifying += clock.now - end }
-      if options.showsTiming { console.note("verifier: \(verifying)") }
+      if options.showsTiming { console.answer("verifier: \(verifying)") }
     } catch {
       let located = error.inFile(options.model)
       guard error.status == .internalError, let reproducer = context.reproducer else {
@@ -166,9 +163,9 @@ package struct Compiler {
 
   private func show(_ model: Model, _ pass: String, _ wanted: [String], _ word: String) {
     guard wanted.contains(pass) || wanted.contains("all") else { return }
-    console.note("// \(word) \(pass)")
+    console.answer("// \(word) \(pass)")
     for line in model.text.split(separator: "\n", omittingEmptySubsequences: false) {
-      console.note(String(line))
+      console.answer(String(line))
     }
   }
 
@@ -197,7 +194,7 @@ package struct Compiler {
       console.report(diagnostic.inFile(options.model))
     }
     guard options.showsStatistics else { return }
-    for item in context.statistics { console.note("\(item.pass): \(item.count) \(item.name)") }
+    for item in context.statistics { console.answer("\(item.pass): \(item.count) \(item.name)") }
   }
 
   /// True for the name of a kind of module or of a class.
@@ -229,7 +226,7 @@ package struct Compiler {
         ))
     }
     let chosen = subject == "all" ? lines : lines.filter { $0.names.contains(subject) }
-    for line in chosen { console.note(line.text) }
+    for line in chosen { console.answer(line.text) }
     if chosen.isEmpty, subject != "all" {
       console.report(
         .nothingToExplain(subject, near: nearest(to: subject, among: lines.flatMap(\.names))))

@@ -1,39 +1,103 @@
 internal import Glibc
 package import Support
+internal import Synchronization
 
 /// Where messages and results go: standard error and standard output.
 package struct Console: Sendable {
-  package var isQuiet: Bool
-  package var showsProgress: Bool
+  private let options: MessageOptions
+  /// Messages are coloured on a terminal, as NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR and TERM say.
+  private let usesColor: Bool
+  /// A phase is one line that changes, not one for each.
+  private let isLive: Bool
+  private let state = State()
 
-  package init(isQuiet: Bool = false, progress: Options.Progress = .never) {
-    self.isQuiet = isQuiet
-    showsProgress =
-      switch progress {
+  package init(
+    _ options: MessageOptions = MessageOptions(),
+    environment: (String) -> String? = { processEnvironment($0) }
+  ) {
+    self.options = options
+    let isTerminal = isatty(STDERR_FILENO) == 1
+    usesColor =
+      options.format == .text && Console.usesColor(isTerminal: isTerminal, environment: environment)
+    isLive =
+      switch options.progress {
       case .always: true
       case .never: false
-      case .auto: isatty(STDERR_FILENO) == 1 && !isQuiet
+      case .auto:
+        isTerminal && options.format == .text && !options.isQuiet && isEmpty(environment("CI"))
       }
   }
 
-  /// A diagnostic on standard error; remarks are left out where the user wants quiet.
+  /// True where a warning was made an error.
+  package var hasFailed: Bool { state.hasFailed.load(ordering: .relaxed) }
+
+  /// A diagnostic on standard error, where the user wants to see it.
   package func report(_ diagnostic: Diagnostic) {
-    if isQuiet, diagnostic.severity == .remark { return }
-    write(diagnostic.text + "\n", to: STDERR_FILENO)
+    guard let shown = options.applied(to: diagnostic) else { return }
+    if shown != diagnostic { state.hasFailed.store(true, ordering: .relaxed) }
+    switch options.format {
+    case .text: say(shown.text(inColor: usesColor))
+    case .json: say(shown.json.text(indent: nil))
+    }
   }
 
-  /// A line of explanation on standard error.
-  package func note(_ line: String) { write(printable(line) + "\n", to: STDERR_FILENO) }
+  /// A line on what was done, which `-q` leaves out.
+  package func note(_ line: String) {
+    if !options.isQuiet { answer(line) }
+  }
+
+  /// A line that the user asked for with a flag.
+  package func answer(_ line: String) {
+    switch options.format {
+    case .text: say(printable(line))
+    case .json:
+      say(
+        JSON.object(["severity": .string("remark"), "message": .string(line)]).text(indent: nil))
+    }
+  }
 
   /// A result on standard output.
   package func result(_ text: String) throws(Diagnostic) {
     guard write(text, to: STDOUT_FILENO) else { throw .standardOutput(systemMessage()) }
   }
 
-  /// One line on the terminal that the next one replaces; an empty one ends it.
-  package func progress(_ line: String) {
-    guard showsProgress else { return }
-    write("\r\u{1B}[K\(printable(line))", to: STDERR_FILENO)
+  // MARK: Phases
+
+  /// Begins a long piece of work: a line in a log, on a terminal one that follows it.
+  package func begin(_ title: String, of total: Int64?, in unit: Phase.Unit) {
+    let phase = Phase(title: title, total: total, unit: unit, start: ContinuousClock.now)
+    state.phase.withLock { $0 = phase }
+    if !isLive, options.progress != .never { note(phase.line) }
+  }
+
+  /// Says that so much more of the phase is done; from any thread.
+  package func advance(by amount: Int64) {
+    guard isLive else { return }
+    let line = state.phase.withLock { phase -> String? in
+      phase?.advance(by: amount, at: ContinuousClock.now)
+    }
+    if let line { write("\r\u{1B}[K\(printable(line))", to: STDERR_FILENO) }
+  }
+
+  /// Ends the phase; its line goes from the terminal.
+  package func finish() {
+    eraseLine()
+    state.phase.withLock { $0 = nil }
+  }
+
+  private func eraseLine() {
+    let wasShown = state.phase.withLock { phase -> Bool in
+      defer { phase?.isShown = false }
+      return phase?.isShown ?? false
+    }
+    if wasShown { write("\r\u{1B}[K", to: STDERR_FILENO) }
+  }
+
+  // MARK: Writing
+
+  private func say(_ text: String) {
+    eraseLine()
+    write(text + "\n", to: STDERR_FILENO)
   }
 
   @discardableResult
@@ -51,4 +115,28 @@ package struct Console: Sendable {
     }
     return true
   }
+
+  /// NO_COLOR comes first, then CLICOLOR_FORCE and FORCE_COLOR, then TERM (no-color.org and
+  /// bixense.com/clicolors).
+  static func usesColor(isTerminal: Bool, environment: (String) -> String?) -> Bool {
+    if !isEmpty(environment("NO_COLOR")) { return false }
+    for name in ["CLICOLOR_FORCE", "FORCE_COLOR"] {
+      if let value = environment(name), !value.isEmpty { return value != "0" || isTerminal }
+    }
+    return isTerminal && environment("TERM") != "dumb"
+  }
+
+  /// What changes while a command runs, shared by the copies of its console.
+  private final class State: Sendable {
+    let hasFailed = Atomic(false)
+    let phase = Mutex<Phase?>(nil)
+  }
 }
+
+/// The value of an environment variable of this process.
+package func processEnvironment(_ name: String) -> String? {
+  guard let value = unsafe getenv(name) else { return nil }
+  return unsafe String(cString: value)
+}
+
+private func isEmpty(_ value: String?) -> Bool { value?.isEmpty ?? true }

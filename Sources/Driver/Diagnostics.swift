@@ -154,9 +154,9 @@ extension Diagnostic {
   }
 
   static func unsupportedKey(_ value: JSONReader, _ reason: String) -> Diagnostic {
-    var error = value.notOneOf([])
-    error.notes = [reason]
-    return error
+    let unknown = value.notOneOf([])
+    return Diagnostic(
+      unknown.severity, unknown.status, at: unknown.location, unknown.message, notes: [reason])
   }
 
   static func fakeQuantization() -> Diagnostic {

@@ -159,7 +159,7 @@ extension MeasuringJob {
       contents.append(
         (path: files.provenance, bytes: Array((try provenance().text(indent: 2) + "\n").utf8)))
     }
-    if isFirst, let backup = try files.backUp(before: contents), !compiler.console.isQuiet {
+    if isFirst, let backup = try files.backUp(before: contents) {
       compiler.console.note("earlier files moved to '\(backup)'")
     }
     for item in contents {

@@ -103,9 +103,7 @@ struct MeasuringJob {
     let observed = try observed(by: "insert-observers", &context)
     _ = try compiler.writeModel(observed, store, to: output) { _ in }
     compiler.report(context)
-    if !compiler.console.isQuiet {
-      compiler.console.note("\(output): \(names(observedIn: observed).count) observers")
-    }
+    compiler.console.note("\(output): \(names(observedIn: observed).count) observers")
   }
 
   /// Turns what the observers gave elsewhere into the measurement files.
@@ -188,7 +186,7 @@ struct MeasuringJob {
   /// Writes what modules read and make, batch by batch; weights are in the model already.
   private func saveTensors(_ observed: Model) throws(Diagnostic) {
     let files = configuration.files
-    if let backup = try files.backUpTensors(), !compiler.console.isQuiet {
+    if let backup = try files.backUpTensors() {
       compiler.console.note("earlier tensors moved to '\(backup)'")
     }
     var outputs: [(name: String, module: String, port: String)] = []
@@ -213,9 +211,7 @@ struct MeasuringJob {
         }
       }
     }
-    if !compiler.console.isQuiet {
-      compiler.console.note("\(files.tensorFolder): \(count) tensors")
-    }
+    compiler.console.note("\(files.tensorFolder): \(count) tensors")
   }
 
   /// The observers of a model, in the order of the modules.
@@ -257,11 +253,15 @@ struct MeasuringJob {
     var bytes = MemorySink()
     try exporter.write(to: &bytes)
     let session = try Session(runtime, model: bytes.bytes, folder: InputFile.folder(of: path))
-    try calibration?.forEachBatch { (batch, index) throws(Diagnostic) in
-      compiler.console.progress("measuring: batch \(index + 1)")
-      try body(batch, index, session)
+    let console = compiler.console
+    if let count = try calibration?.batchCount() {
+      console.begin("measuring", of: Int64(count), in: .batches)
     }
-    compiler.console.progress("")
+    try calibration?.forEachBatch { (batch, index) throws(Diagnostic) in
+      try body(batch, index, session)
+      console.advance(by: 1)
+    }
+    console.finish()
   }
 }
 

@@ -37,8 +37,6 @@ package struct Options: Sendable {
   package var jobs: Int?
   /// In bytes.
   package var memoryLimit: Int64?
-  package var progress = Progress.auto
-  package var isQuiet = false
   package var isVerbose = false
   package var showsStatistics = false
   package var showsTiming = false
@@ -58,12 +56,6 @@ package struct Options: Sendable {
     /// Beside the model where all weights together are above 1 GiB.
     case auto
     case always
-  }
-
-  package enum Progress: String, CaseIterable, Sendable {
-    case auto
-    case always
-    case never
   }
 
   /// The configuration: the file's, with the options given laid over it.

@@ -23,6 +23,11 @@ private struct WeightQuestion: Sendable {
     let scale: Scale?
   }
 
+  var byteCount: Int64 {
+    let type = weight.type()
+    return Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
+  }
+
   /// Reads the weight once for its range and a search over the whole tensor, and once more for one over
   /// its channels, which needs their ranges first.
   func answer(from store: WeightStore) throws(Diagnostic) -> Answer {
@@ -99,8 +104,13 @@ extension Compiler {
       return sum + Int(sizes[axis])
     }
     let jobs = try jobs(for: model, store, channels: channels)
+    if !questions.isEmpty {
+      console.begin(
+        "reading weights", of: questions.reduce(0) { $0 + $1.byteCount }, in: .bytes)
+    }
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
+      console.advance(by: question.byteCount)
       let count = answer.ranges.nonFiniteCount
       guard count == 0 || options.allowsNonFinite else {
         throw .weightNotFinite(
@@ -108,6 +118,7 @@ extension Compiler {
       }
       return answer
     }
+    console.finish()
     for (question, answer) in zip(questions, answers) {
       if answer.ranges.nonFiniteCount > 0 {
         context.warn(

@@ -16,7 +16,7 @@ extension Diagnostic {
       .error, .configuration, "candidate scale \(scale) is not a positive float32 number")
   }
 
-  static func fullscale(_ fullscale: Double, of format: FP8Format) -> Diagnostic {
+  static func targetFullscale(_ fullscale: Double, of format: FP8Format) -> Diagnostic {
     Diagnostic(
       .error, .configuration,
       "fullscale \(fullscale) is not a positive number of format '\(format.rawValue)'",

@@ -17,7 +17,7 @@ package struct FormatLimits: Equatable, Sendable {
     encoding: FP8Format, fullscale: Double, alignedScales: [Double]
   ) throws(Diagnostic) {
     guard fullscale > 0, let limit = Float(exactly: fullscale), encoding.represents(limit) else {
-      throw .fullscale(fullscale, of: encoding)
+      throw .targetFullscale(fullscale, of: encoding)
     }
     var scales: [Float] = []
     for scale in alignedScales.sorted() {

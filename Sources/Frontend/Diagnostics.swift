@@ -72,7 +72,7 @@ extension Diagnostic {
   }
 
   static func noData(_ name: String) -> Diagnostic {
-    Diagnostic("tensor '\(name)' has no data field that can be read")
+    Diagnostic(.error, .internalError, "tensor '\(name)' has no data field that can be read")
   }
 
   static func noIRVersion() -> Diagnostic { Diagnostic("the model has no IR version") }

@@ -21,7 +21,7 @@ extension Diagnostic {
     malformed("graph '\(graph)' reads '\(name)', which nothing defines")
   }
 
-  static func fullscale(_ value: Float, _ weight: String) -> Diagnostic {
+  static func weightFullscale(_ value: Float, _ weight: String) -> Diagnostic {
     malformed(
       "weight '\(weight)' has fullscale \(FloatText.text(value)), expected a finite number above 0")
   }
@@ -41,27 +41,27 @@ extension Diagnostic {
   }
 
   static func inputTwice(_ name: String, _ graph: String) -> Diagnostic {
-    malformed("graph '\(graph)' lists input '\(name)' twice")
+    broken("graph '\(graph)' lists input '\(name)' twice")
   }
 
   static func missingInput(_ graph: String) -> Diagnostic {
-    malformed("graph '\(graph)' lists an input that was removed")
+    broken("graph '\(graph)' lists an input that was removed")
   }
 
   static func missingModuleNode(_ path: String) -> Diagnostic {
-    malformed("module '\(path)' names a node that was removed")
+    broken("module '\(path)' names a node that was removed")
   }
 
   static func missingOperand(at location: Location) -> Diagnostic {
-    malformed("reads a value that was removed", at: location)
+    broken("reads a value that was removed", at: location)
   }
 
   static func missingOutput(_ graph: String) -> Diagnostic {
-    malformed("graph '\(graph)' lists an output that nothing defines")
+    broken("graph '\(graph)' lists an output that nothing defines")
   }
 
   static func missingPort(_ port: String, _ path: String) -> Diagnostic {
-    malformed("port '\(port)' of module '\(path)' names a value that was removed")
+    broken("port '\(port)' of module '\(path)' names a value that was removed")
   }
 
   static func moduleOrder(_ path: String) -> Diagnostic {
@@ -85,7 +85,7 @@ extension Diagnostic {
   }
 
   static func orphan(_ name: String, _ graph: String) -> Diagnostic {
-    malformed("value '\(name)' of graph '\(graph)' is the result of a node that does not list it")
+    broken("value '\(name)' of graph '\(graph)' is the result of a node that does not list it")
   }
 
   static func overridable(_ name: String, _ graph: String) -> Diagnostic {
@@ -171,7 +171,7 @@ extension Diagnostic {
   }
 
   static func strayResult(_ index: Int, at location: Location) -> Diagnostic {
-    malformed("result \(index) is a value of another origin", at: location)
+    broken("result \(index) is a value of another origin", at: location)
   }
 
   static func stringCast(_ name: String, at location: Location) -> Diagnostic {
@@ -183,7 +183,7 @@ extension Diagnostic {
   }
 
   static func undefinedCapture(_ name: String, at location: Location) -> Diagnostic {
-    malformed("a body reads '\(name)', which no graph around it defines", at: location)
+    broken("a body reads '\(name)', which no graph around it defines", at: location)
   }
 
   static func unimportedDomain(_ domain: String, of op: String, at location: Location) -> Diagnostic
@@ -221,16 +221,23 @@ extension Diagnostic {
   }
 
   static func weightType(_ name: String) -> Diagnostic {
-    malformed("weight '\(name)' has another type than its recipe makes")
+    broken("weight '\(name)' has another type than its recipe makes")
   }
 
   static func wrongUses(_ name: String, _ graph: String) -> Diagnostic {
-    malformed("the list of uses of '\(name)' in graph '\(graph)' is wrong")
+    broken("the list of uses of '\(name)' in graph '\(graph)' is wrong")
+  }
+
+  /// A fault that neither a file nor a text can have.
+  private static func broken(
+    _ message: String, at location: Location = Location()
+  ) -> Diagnostic {
+    Diagnostic(.error, .internalError, at: location, message)
   }
 
   private static func malformed(
-    _ message: String, at location: Location = Location()
+    _ message: String, at location: Location = Location(), factory: String = #function
   ) -> Diagnostic {
-    Diagnostic(.error, .malformedInput, at: location, message)
+    Diagnostic(.error, .malformedInput, at: location, message, factory: factory)
   }
 }

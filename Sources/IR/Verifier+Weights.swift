@@ -72,7 +72,7 @@ extension Verification {
     }
     guard quantization.element.isFloat8 else { throw .quantizedTo(quantization.element, name) }
     guard quantization.fullscale.isFinite, quantization.fullscale > 0 else {
-      throw .fullscale(quantization.fullscale, name)
+      throw .weightFullscale(quantization.fullscale, name)
     }
     if case .dynamic = quantization.scale { throw .dynamicWeight(name) }
     try check(quantization.scale, of: type.shape, named: name)

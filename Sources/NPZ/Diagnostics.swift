@@ -17,7 +17,7 @@ extension Diagnostic {
       "\(place.text) has \(found) bytes of elements, expected \(expected)")
   }
 
-  static func elementType(_ found: String, _ place: NPYPlace) -> Diagnostic {
+  static func arrayElementType(_ found: String, _ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: place.file),
       "\(place.text) has the element type \(found), which is not supported",
@@ -30,7 +30,7 @@ extension Diagnostic {
       "\(place.text) has format version \(version), expected 1, 2 or 3")
   }
 
-  static func header(_ fault: String, _ place: NPYPlace) -> Diagnostic {
+  static func arrayHeader(_ fault: String, _ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: place.file), "head of \(place.text) \(fault)")
   }
@@ -48,20 +48,20 @@ extension Diagnostic {
       "\(place.text) is not in NumPy's format")
   }
 
-  static func objects(_ place: NPYPlace) -> Diagnostic {
+  static func arrayOfObjects(_ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: place.file),
       "\(place.text) holds Python objects, expected numbers")
   }
 
-  static func pickle(_ fault: String, _ place: NPYPlace) -> Diagnostic {
+  static func unreadablePickle(_ fault: String, _ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .malformedInput, at: Location(file: place.file),
       "the Python objects in \(place.text) cannot be read: the pickle \(fault)",
       notes: ["only dictionaries, lists, numbers and arrays are read, and nothing is run"])
   }
 
-  static func tooLarge(_ size: Int64, _ place: NPYPlace) -> Diagnostic {
+  static func arrayTooLarge(_ size: Int64, _ place: NPYPlace) -> Diagnostic {
     Diagnostic(
       .error, .limitReached, at: Location(file: place.file),
       "\(place.text) has \(size) bytes, more than the \(NPYArray.sizeLimit) that are read")

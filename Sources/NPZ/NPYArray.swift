@@ -25,7 +25,7 @@ package struct NPYArray: Equatable, Sendable {
     let place = NPYPlace(file: path)
     let start = try file.bytes(at: 0, count: Int(min(file.size, 12)))
     let length = try NPYHeader.length(ofHead: start, at: place)
-    guard Int64(length) <= file.size else { throw .header("is cut off", place) }
+    guard Int64(length) <= file.size else { throw .arrayHeader("is cut off", place) }
     let header = try NPYHeader(try file.bytes(at: 0, count: length), at: place)
     try header.check(byteCount: file.size - Int64(length), at: place)
     self.init(header, try file.bytes(at: Int64(length), count: header.byteCount))
@@ -85,7 +85,7 @@ package struct NPYArray: Equatable, Sendable {
 extension NPYHeader {
   /// Refuses data of another length than the shape asks for, and arrays beyond the size limit.
   func check(byteCount found: Int64, at place: NPYPlace) throws(Diagnostic) {
-    guard byteCount <= NPYArray.sizeLimit else { throw .tooLarge(Int64(byteCount), place) }
+    guard byteCount <= NPYArray.sizeLimit else { throw .arrayTooLarge(Int64(byteCount), place) }
     guard Int64(byteCount) == found else {
       throw .dataLength(found, expected: byteCount, place)
     }

@@ -32,7 +32,9 @@ package struct NPYHeader: Equatable, Sendable {
       length = 12 + (0..<4).reduce(0) { $0 + Int(bytes[8 + $1]) << (8 * $1) }
     default: throw .formatVersion(bytes[6], place)
     }
-    guard length <= lengthLimit else { throw .header("is longer than \(lengthLimit) bytes", place) }
+    guard length <= lengthLimit else {
+      throw .arrayHeader("is longer than \(lengthLimit) bytes", place)
+    }
     return length
   }
 
@@ -40,10 +42,10 @@ package struct NPYHeader: Equatable, Sendable {
   init(_ bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) {
     let fields = try Fields(bytes, at: place)
     guard case .string(let text) = fields.descriptor else {
-      throw .elementType("a structure", place)
+      throw .arrayElementType("a structure", place)
     }
     guard let (type, isBigEndian) = NPYType.parse(text) else {
-      throw fields.isObject ? .objects(place) : .elementType("'\(text)'", place)
+      throw fields.isObject ? .arrayOfObjects(place) : .arrayElementType("'\(text)'", place)
     }
     try self.init(
       type: type, shape: fields.shape, isBigEndian: isBigEndian,
@@ -56,12 +58,12 @@ package struct NPYHeader: Equatable, Sendable {
     at place: NPYPlace
   ) throws(Diagnostic) {
     guard shape.count <= NPYHeader.rankLimit else {
-      throw .header("has more than \(NPYHeader.rankLimit) dimensions", place)
+      throw .arrayHeader("has more than \(NPYHeader.rankLimit) dimensions", place)
     }
     var total = type.byteCount
     for dimension in shape {
       let (product, overflow) = total.multipliedReportingOverflow(by: max(dimension, 1))
-      guard !overflow else { throw .header("has a 'shape' beyond 64 bits", place) }
+      guard !overflow else { throw .arrayHeader("has a 'shape' beyond 64 bits", place) }
       total = product
     }
     self.type = type
@@ -85,7 +87,7 @@ package struct NPYHeader: Equatable, Sendable {
     init(_ bytes: [UInt8], at place: NPYPlace) throws(Diagnostic) {
       var parser = PythonLiteral(bytes[(bytes[6] == 1 ? 10 : 12)...])
       guard let entries = parser.parseDictionary() else {
-        throw .header("is no dictionary of NumPy's", place)
+        throw .arrayHeader("is no dictionary of NumPy's", place)
       }
       var descriptor: PythonLiteral.Value?
       var order: PythonLiteral.Value?
@@ -95,14 +97,16 @@ package struct NPYHeader: Equatable, Sendable {
         case "descr": descriptor = value
         case "fortran_order": order = value
         case "shape": shape = value
-        default: throw .header("has the unknown key '\(key)'", place)
+        default: throw .arrayHeader("has the unknown key '\(key)'", place)
         }
       }
-      guard let descriptor else { throw .header("has no 'descr'", place) }
+      guard let descriptor else { throw .arrayHeader("has no 'descr'", place) }
       guard case .bool(let isFortranOrder) = order else {
-        throw .header("has no 'fortran_order' of True or False", place)
+        throw .arrayHeader("has no 'fortran_order' of True or False", place)
       }
-      guard case .tuple(let items) = shape else { throw .header("has no tuple 'shape'", place) }
+      guard case .tuple(let items) = shape else {
+        throw .arrayHeader("has no tuple 'shape'", place)
+      }
       self.descriptor = descriptor
       self.isFortranOrder = isFortranOrder
       self.shape = items

@@ -56,7 +56,7 @@ package struct NPZFile: ~Copyable {
   /// read is data; a file that asks for anything to be run is refused.
   package func object(_ key: String) throws(Diagnostic) -> JSON {
     let (entry, place) = try find(key)
-    guard entry.size <= NPZFile.objectLimit else { throw .tooLarge(entry.size, place) }
+    guard entry.size <= NPZFile.objectLimit else { throw .arrayTooLarge(entry.size, place) }
     var reader = try EntryReader(entry, place: place)
     let head = try head(of: entry, place: place, &reader)
     guard try NPYHeader.Fields(head, at: place).isObject else {
@@ -79,9 +79,9 @@ package struct NPZFile: ~Copyable {
   ) throws(Diagnostic) -> [UInt8] {
     let start = try reader.bytes(Int(min(entry.size, 12)), from: file)
     let length = try NPYHeader.length(ofHead: start, at: place)
-    guard Int64(length) <= entry.size else { throw .header("is cut off", place) }
+    guard Int64(length) <= entry.size else { throw .arrayHeader("is cut off", place) }
     // The shortest head that a version allows is shorter than the 12 bytes that were read.
-    guard length >= start.count else { throw .header("is empty", place) }
+    guard length >= start.count else { throw .arrayHeader("is empty", place) }
     return start + (try reader.bytes(length - start.count, from: file))
   }
 

@@ -54,7 +54,7 @@ struct PickleDecoder {
       if instruction == UInt8(ascii: ".") { break }
       try run(instruction)
       guard objects.count <= PickleDecoder.objectLimit else {
-        throw .pickle("makes more than \(PickleDecoder.objectLimit) objects", place)
+        throw .unreadablePickle("makes more than \(PickleDecoder.objectLimit) objects", place)
       }
     }
     // A value takes a byte at least; only a repeated one takes fewer.
@@ -103,7 +103,7 @@ struct PickleDecoder {
       push(.name(try name(module: module, part)))
     case UInt8(ascii: "R"): try call()
     case UInt8(ascii: "b"): try build()
-    default: throw .pickle("uses instruction \(instruction), which no array needs", place)
+    default: throw .unreadablePickle("uses instruction \(instruction), which no array needs", place)
     }
   }
 
@@ -172,7 +172,8 @@ struct PickleDecoder {
       return .makeArray
     case ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"):
       return .makeScalar
-    default: throw .pickle("names '\(module).\(part)', which is no part of an array", place)
+    default:
+      throw .unreadablePickle("names '\(module).\(part)', which is no part of an array", place)
     }
   }
 
@@ -230,7 +231,7 @@ struct PickleDecoder {
   ) throws(Diagnostic) -> NPYArray {
     guard case .elementType(let code, let order) = objects[type] else { throw damaged() }
     guard let (type, isBigEndian) = NPYType.parse("\(order)\(code)") else {
-      throw .elementType("'\(order)\(code)'", place)
+      throw .arrayElementType("'\(order)\(code)'", place)
     }
     let header = try NPYHeader(
       type: type, shape: shape, isBigEndian: isBigEndian, isFortranOrder: isFortranOrder,
@@ -271,7 +272,7 @@ struct PickleDecoder {
     return line
   }
 
-  private func damaged() -> Diagnostic { .pickle("is damaged", place) }
+  private func damaged() -> Diagnostic { .unreadablePickle("is damaged", place) }
 
   // MARK: Result
 
@@ -284,7 +285,7 @@ struct PickleDecoder {
   ) throws(Diagnostic) -> JSON {
     budget -= 1
     guard depth <= PickleDecoder.depthLimit, budget >= 0 else {
-      throw .pickle("is nested too deep or repeats itself too often", place)
+      throw .unreadablePickle("is nested too deep or repeats itself too often", place)
     }
     switch objects[index] {
     case .none: return .null
@@ -303,7 +304,7 @@ struct PickleDecoder {
         switch objects[entry.key] {
         case .string(let text): key = text
         case .integer(let number): key = String(number)
-        default: throw .pickle("has a key that is neither text nor an integer", place)
+        default: throw .unreadablePickle("has a key that is neither text nor an integer", place)
         }
         members.append(
           JSON.Member(key, try json(entry.value, depth: depth + 1, budget: &budget)))
@@ -311,14 +312,14 @@ struct PickleDecoder {
       return .object(members)
     case .objects(let shape, let items):
       guard shape.isEmpty, items.count == 1 else {
-        throw .pickle("holds several objects, expected one", place)
+        throw .unreadablePickle("holds several objects, expected one", place)
       }
       return try json(items[0], depth: depth + 1, budget: &budget)
     case .array(let array):
       budget -= array.bytes.count / array.type.byteCount
-      guard budget >= 0 else { throw .pickle("has too many elements", place) }
+      guard budget >= 0 else { throw .unreadablePickle("has too many elements", place) }
       guard let json = array.json else {
-        throw .elementType("of an array that holds no numbers", place)
+        throw .arrayElementType("of an array that holds no numbers", place)
       }
       return json
     case .bytes, .name, .elementType, .emptyArray: throw damaged()

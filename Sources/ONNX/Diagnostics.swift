@@ -5,7 +5,7 @@ extension Diagnostic {
     malformed("byte \(offset): field number \(number) is not a legal one")
   }
 
-  static func group(field: UInt64, wire: UInt64, at offset: Int64) -> Diagnostic {
+  static func unusedWireType(field: UInt64, wire: UInt64, at offset: Int64) -> Diagnostic {
     malformed("byte \(offset): field \(field) has wire type \(wire), which ONNX does not use")
   }
 
@@ -17,8 +17,11 @@ extension Diagnostic {
     malformed("byte \(offset): a length of \(length) bytes leads past the end of its message")
   }
 
-  private static func malformed(_ message: String) -> Diagnostic {
-    Diagnostic(.error, .malformedInput, "not a valid ONNX model: \(message)")
+  private static func malformed(
+    _ message: String, factory: String = #function
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .malformedInput, "not a valid ONNX model: \(message)", factory: factory)
   }
 
   static func nestingTooDeep(limit: Int, at offset: Int64) -> Diagnostic {
@@ -31,10 +34,6 @@ extension Diagnostic {
 
   static func nulInString(_ place: FieldPlace) -> Diagnostic {
     malformed("\(place.text) holds a NUL character")
-  }
-
-  static func outOfMemory(_ what: String) -> Diagnostic {
-    Diagnostic(.error, .limitReached, "memory for \(what) cannot be had")
   }
 
   static func repeatedMessage(_ place: FieldPlace) -> Diagnostic {

@@ -31,12 +31,15 @@ struct Scanner: ~Copyable {
     let end: Int
   }
 
-  static let maxDepth = 100
-  /// More messages than this are refused: a zero-length message costs two bytes of file and over a
-  /// hundred of memory (engineering.md section 2).
-  static let maxMessages = 1 << 24
-  /// The most bytes of structure, payloads left out: what libprotobuf-c can take.
-  static let maxSkeleton = Int64(Int32.max)
+  /// What a scan refuses to go beyond.
+  struct Limits {
+    var depth = 100
+    /// A message of no length costs two bytes of file and over a hundred of memory (engineering.md
+    /// section 2).
+    var messages = 1 << 24
+    /// The most bytes of structure, payloads left out: what libprotobuf-c can take.
+    var skeleton = Int64(Int32.max)
+  }
 
   private(set) var skeleton: [UInt8] = []
   private(set) var entries: [Entry] = []
@@ -68,9 +71,11 @@ struct Scanner: ~Copyable {
   }
 
   private let root: Int
+  private let limits: Limits
 
   /// A scan of a file that holds one message: a model, or with `root` another.
-  init(size: Int64, root: Int = MessageSchema.onnx.model) {
+  init(size: Int64, root: Int = MessageSchema.onnx.model, limits: Limits = Limits()) {
+    self.limits = limits
     reader = ByteReader(size: size)
     self.root = root
   }
@@ -109,12 +114,12 @@ struct Scanner: ~Copyable {
   private mutating func open(
     _ message: Int, field number: UInt64, length: Int64
   ) throws(Diagnostic) {
-    guard frames.count < Scanner.maxDepth else {
-      throw .nestingTooDeep(limit: Scanner.maxDepth, at: reader.position)
+    guard frames.count < limits.depth else {
+      throw .nestingTooDeep(limit: limits.depth, at: reader.position)
     }
     messageCount += 1
-    guard messageCount <= Scanner.maxMessages else {
-      throw .tooManyMessages(limit: Scanner.maxMessages)
+    guard messageCount <= limits.messages else {
+      throw .tooManyMessages(limit: limits.messages)
     }
     let end = reader.position + length
     if let section = section(of: number) {
@@ -156,8 +161,8 @@ struct Scanner: ~Copyable {
 
   private mutating func field(_ file: borrowing InputFile) throws(Diagnostic) {
     let frame = frames[frames.count - 1]
-    guard Int64(skeleton.count) <= Scanner.maxSkeleton else {
-      throw .structureTooLarge(limit: Scanner.maxSkeleton)
+    guard Int64(skeleton.count) <= limits.skeleton else {
+      throw .structureTooLarge(limit: limits.skeleton)
     }
     let begin = reader.position
     let tag = try reader.varint(in: file)
@@ -253,8 +258,8 @@ struct Scanner: ~Copyable {
   private mutating func copy(
     _ count: Int64, _ file: borrowing InputFile
   ) throws(Diagnostic) {
-    guard Int64(skeleton.count) + count <= Scanner.maxSkeleton else {
-      throw .structureTooLarge(limit: Scanner.maxSkeleton)
+    guard Int64(skeleton.count) + count <= limits.skeleton else {
+      throw .structureTooLarge(limit: limits.skeleton)
     }
     try reader.copy(count, from: file, to: &skeleton)
   }
@@ -271,7 +276,7 @@ struct Scanner: ~Copyable {
       appendTag(number, wire: 2)
       appendVarint(UInt64(length))
       try copy(length, file)
-    default: throw .group(field: number, wire: wire, at: begin)
+    default: throw .unusedWireType(field: number, wire: wire, at: begin)
     }
     moveToHeader(from: target)
   }
@@ -327,8 +332,8 @@ struct Scanner: ~Copyable {
   ) throws(Diagnostic) {
     // An element of its own costs as much memory as a small message.
     messageCount += 1
-    guard messageCount <= Scanner.maxMessages else {
-      throw .tooManyMessages(limit: Scanner.maxMessages)
+    guard messageCount <= limits.messages else {
+      throw .tooManyMessages(limit: limits.messages)
     }
     let index = try payloadIndex(number, place)
     let begin = reader.position

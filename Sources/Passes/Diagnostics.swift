@@ -61,7 +61,7 @@ extension Diagnostic {
   }
 
   static func nestedTooDeep(_ limit: Int) -> Diagnostic {
-    Diagnostic("graphs nest deeper than \(limit)")
+    Diagnostic(.error, .internalError, "graphs nest deeper than \(limit)")
   }
 
   static func noKernel(_ kind: String, target: String) -> Diagnostic {

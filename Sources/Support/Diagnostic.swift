@@ -11,6 +11,12 @@ package struct Diagnostic: Error, Equatable, Sendable {
     case note
   }
 
+  /// What this is, however it is worded: the factory's name in kebab-case, such as `no-graph`.
+  ///
+  /// Flags and scripts rely on it; `schemas/diagnostics.json` explains each one. Broken invariants of
+  /// ours share one: all that a user can do about them is the same.
+  package var id: String { status == .internalError ? "broken-invariant" : identifier }
+  private let identifier: String
   package var severity: Severity
   /// The process's exit status where this is an error.
   package var status: ExitStatus
@@ -21,8 +27,9 @@ package struct Diagnostic: Error, Equatable, Sendable {
 
   package init(
     _ severity: Severity, _ status: ExitStatus, at location: Location = Location(),
-    _ message: String, notes: [String] = []
+    _ message: String, notes: [String] = [], factory: String = #function
   ) {
+    identifier = Diagnostic.identifier(of: factory)
     self.severity = severity
     self.status = status
     self.location = location
@@ -31,8 +38,25 @@ package struct Diagnostic: Error, Equatable, Sendable {
   }
 
   /// An error of a malformed input, by far the most frequent kind.
-  package init(at location: Location = Location(), _ message: String, notes: [String] = []) {
-    self.init(.error, .malformedInput, at: location, message, notes: notes)
+  package init(
+    at location: Location = Location(), _ message: String, notes: [String] = [],
+    factory: String = #function
+  ) {
+    self.init(.error, .malformedInput, at: location, message, notes: notes, factory: factory)
+  }
+
+  /// `notRaised(_:across:)` is `not-raised`, `noIRVersion()` is `no-ir-version`.
+  private static func identifier(of factory: String) -> String {
+    let letters = Array(factory.prefix { $0 != "(" })
+    var result = ""
+    for (index, letter) in letters.enumerated() {
+      let isFollowed = index + 1 < letters.count && letters[index + 1].isLowercase
+      if index > 0, letter.isUppercase, isFollowed || !letters[index - 1].isUppercase {
+        result += "-"
+      }
+      result += letter.lowercased()
+    }
+    return result
   }
 
   /// The same diagnostic with the file named, where its maker did not know the file.
@@ -42,12 +66,41 @@ package struct Diagnostic: Error, Equatable, Sendable {
     return copy
   }
 
-  /// `error: model.onnx: node '/conv1/Conv': message`, then one `note:` line each.
-  package var text: String {
+  /// `error: model.onnx: node '/conv1/Conv': message [id]`, then one `note:` line each.
+  ///
+  /// Remarks and notes go without the identifier: nothing can be asked of them.
+  package var text: String { text(inColor: false) }
+
+  package func text(inColor: Bool) -> String {
     let place = location.text
-    var lines = ["\(severity.rawValue): \(place)\(printable(message))"]
-    lines += notes.map { "note: \(place)\(printable($0))" }
+    let suffix = severity == .error || severity == .warning ? " [\(id)]" : ""
+    var lines = ["\(label(severity, inColor)): \(place)\(printable(message))\(suffix)"]
+    lines += notes.map { "\(label(.note, inColor)): \(place)\(printable($0))" }
     return lines.joined(separator: "\n")
+  }
+
+  /// The same for programs: one object with the keys always in this order.
+  package var json: JSON {
+    .object([
+      "severity": .string(severity.rawValue), "id": .string(id),
+      "status": .number(Int(status.rawValue)),
+      "file": location.file.map { .string($0) } ?? .null,
+      "node": location.node.map { .string($0) } ?? .null,
+      "message": .string(message), "notes": .array(notes.map { .string($0) }),
+    ])
+  }
+
+  /// The colours that clang gives the words.
+  private func label(_ severity: Severity, _ inColor: Bool) -> String {
+    guard inColor else { return severity.rawValue }
+    let color =
+      switch severity {
+      case .error: 31
+      case .warning: 35
+      case .remark: 34
+      case .note: 36
+      }
+    return "\u{1B}[1;\(color)m\(severity.rawValue)\u{1B}[0m"
   }
 }
 

@@ -32,6 +32,13 @@ extension Diagnostic {
         + "imports version \(opset)")
   }
 
+  static func unknownDiagnostic(_ id: String, known: [String]) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "no message has the identifier '\(id)'",
+      notes: nearest(to: id, among: known).map { ["did you mean '\($0)'?"] }
+        ?? ["'fp8c explain' lists them"])
+  }
+
   static func unknownDomain(_ domain: String, known: [String]) -> Diagnostic {
     Diagnostic(
       "domain '\(domain)' has no table of operators", notes: suggestions(for: domain, known))

@@ -15,7 +15,7 @@ struct Compile: ParsableCommand {
     var options = shared.options(model: model, output: output)
     options.mode = mode?.value
     let chosen = options
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: chosen, console: console).compile()
     }
   }
@@ -45,7 +45,7 @@ struct Measure: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: model), console: console).measure()
     }
   }
@@ -60,7 +60,7 @@ struct Quantize: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: model, output: output), console: console)
         .quantize()
     }
@@ -76,7 +76,7 @@ struct Instrument: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: model, output: output), console: console)
         .instrument()
     }
@@ -94,7 +94,7 @@ struct Collect: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: model), console: console).collect(observed)
     }
   }
@@ -112,7 +112,7 @@ struct Unify: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: "", output: output), console: console)
         .unify(measurements, groups: groups)
     }
@@ -128,7 +128,7 @@ struct Scales: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: measurement, output: output), console: console)
         .scales()
     }
@@ -145,7 +145,7 @@ struct AlignKV: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: measurement, output: output), console: console)
         .alignCaches()
     }
@@ -164,7 +164,7 @@ struct Inspect: ParsableCommand {
     var options = shared.options(model: model)
     options.printsTable = table
     let chosen = options
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: chosen, console: console).inspect()
     }
   }
@@ -181,7 +181,7 @@ struct Opt: ParsableCommand {
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
-    try perform(quiet: shared.quiet) { console throws(Diagnostic) in
+    try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: shared.options(model: input, output: output), console: console)
         .opt(passes: passes)
     }
@@ -193,9 +193,10 @@ struct Print: ParsableCommand {
     abstract: "Prints the stable text form; weights as type and digest.")
 
   @Argument(help: "A model, binary ONNX or .ir.") var model: String
+  @OptionGroup var messages: MessageSettings
 
   func run() throws {
-    try perform { console throws(Diagnostic) in
+    try perform(messages) { console throws(Diagnostic) in
       var options = Options()
       options.model = model
       return try Compiler(options: options, console: console).printModel()
@@ -214,9 +215,10 @@ struct Verify: ParsableCommand {
   @Option(help: "Right answers of a classifier, as FILE.npz:KEY.") var labels: String?
   @Option(help: "Fail where an output has less SQNR than this many dB.") var minSqnr: Double?
   @Option(help: "The shared library of ONNX Runtime.") var onnxruntime: String?
+  @OptionGroup var messages: MessageSettings
 
   func run() throws {
-    try perform { console throws(Diagnostic) in
+    try perform(messages) { console throws(Diagnostic) in
       var options = Options()
       options.model = model
       options.onnxruntime = onnxruntime
@@ -231,9 +233,10 @@ struct Targets: ParsableCommand {
     abstract: "Lists the target descriptions, or prints one.")
 
   @Argument(help: "A target's name.") var name: String?
+  @OptionGroup var messages: MessageSettings
 
   func run() throws {
-    try perform { console throws(Diagnostic) in
+    try perform(messages) { console throws(Diagnostic) in
       try Compiler(options: Options(), console: console).targets(name)
     }
   }
@@ -244,10 +247,25 @@ struct Schema: ParsableCommand {
     abstract: "Lists the JSON Schemas of configurations, targets and scale tables, or prints one.")
 
   @Argument(help: "A schema's name.") var name: String?
+  @OptionGroup var messages: MessageSettings
 
   func run() throws {
-    try perform { console throws(Diagnostic) in
+    try perform(messages) { console throws(Diagnostic) in
       try Compiler(options: Options(), console: console).schema(name)
+    }
+  }
+}
+
+struct Explain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Says what a message means and what to do about it; without one lists them.")
+
+  @Argument(help: "A message's identifier, which stands in brackets behind it.") var id: String?
+  @OptionGroup var messages: MessageSettings
+
+  func run() throws {
+    try perform(messages) { console throws(Diagnostic) in
+      try Compiler(options: Options(), console: console).explain(id)
     }
   }
 }

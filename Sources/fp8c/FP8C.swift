@@ -12,11 +12,11 @@ struct FP8C: ParsableCommand {
     subcommands: [
       Compile.self, Measure.self, Quantize.self, Instrument.self, Collect.self, Scales.self,
       Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Verify.self, Targets.self,
-      Schema.self,
+      Schema.self, Explain.self,
     ])
 
-  /// `--explain` may stand alone: what follows it is its value only behind `=`, or where that is a kind
-  /// or type of module and so no file.
+  /// `--explain` and `--werror` may stand alone and then mean all; what follows `--explain` is its value
+  /// only where that is a kind or type of module and so no file.
   ///
   /// Build systems ask for the version each time they configure: it is answered before the commands are
   /// looked at, which takes longer than the rest of the start.
@@ -27,7 +27,8 @@ struct FP8C: ParsableCommand {
       if arguments.last == "--explain=all", Compiler.isKindOrType(argument) {
         arguments[arguments.count - 1] = "--explain=\(argument)"
       } else {
-        arguments.append(argument == "--explain" ? "--explain=all" : argument)
+        let standsAlone = argument == "--explain" || argument == "--werror"
+        arguments.append(standsAlone ? "\(argument)=all" : argument)
       }
     }
     main(arguments)
@@ -37,16 +38,19 @@ struct FP8C: ParsableCommand {
 extension ParsableCommand {
   /// Runs a command of the driver; what it throws is reported once and gives the exit status.
   func perform(
-    quiet: Bool = false, _ body: (Console) throws(Diagnostic) -> ExitStatus
+    _ messages: MessageSettings, _ body: (Console) throws(Diagnostic) -> ExitStatus
   ) throws {
-    let console = Console(isQuiet: quiet)
-    let status: ExitStatus
+    let console = Console(messages.options)
+    var status: ExitStatus
     do throws(Diagnostic) {
+      try messages.options.check()
       status = try body(console)
     } catch {
+      console.finish()
       console.report(error)
       throw ExitCode(error.status.rawValue)
     }
+    if status == .done, console.hasFailed { status = .checkFailed }
     guard status == .done else { throw ExitCode(status.rawValue) }
   }
 }

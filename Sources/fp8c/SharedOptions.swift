@@ -90,11 +90,7 @@ struct SharedOptions: ParsableArguments {
     transform: { try SharedOptions.size($0) })
   var memoryLimit: Int64?
 
-  @Option(help: "Show progress: auto, always or never.")
-  var progress: ProgressSpelling = .auto
-
-  @Flag(name: .customShort("q"), help: "Say only what is wrong.")
-  var quiet = false
+  @OptionGroup var messages: MessageSettings
 
   @Flag(name: .customShort("v"), help: "Say more.")
   var verbose = false
@@ -179,8 +175,6 @@ struct SharedOptions: ParsableArguments {
     options.externalDataThreshold = externalDataThreshold
     options.jobs = jobs
     options.memoryLimit = memoryLimit
-    options.progress = progress.value
-    options.isQuiet = quiet
     options.isVerbose = verbose
     options.showsStatistics = statistics
     options.showsTiming = timing
@@ -261,20 +255,6 @@ enum ExternalSpelling: String, ExpressibleByArgument, CaseIterable {
     case .never: .never
     case .auto: .auto
     case .always: .always
-    }
-  }
-}
-
-enum ProgressSpelling: String, ExpressibleByArgument, CaseIterable {
-  case auto
-  case always
-  case never
-
-  var value: Options.Progress {
-    switch self {
-    case .auto: .auto
-    case .always: .always
-    case .never: .never
     }
   }
 }

@@ -36,6 +36,24 @@ import Testing
     #expect(numbers == [0, 1, 2, 3, 4])
   }
 
+  @Test func `batches are counted by the heads of files`() throws {
+    let set = try CalibrationSet(
+      paths: [path("stack.npz"), path("one.npz")], inputs: inputs, readTensor: noTensors)
+    #expect(try set.batchCount() == 4)
+  }
+
+  @Test func `a folder of test data has no more inputs than the model`() throws {
+    let folder = try TemporaryFolder()
+    for index in 0..<3 { try folder.write("test_data_set_0/input_\(index).pb", []) }
+    let set = try CalibrationSet(
+      paths: [folder["test_data_set_0"]], inputs: inputs, readTensor: noTensors)
+    let error = failure { () throws(Diagnostic) in
+      try set.forEachBatch { (_, _) throws(Diagnostic) in }
+    }
+    #expect(error?.id == "too-many-tensors")
+    #expect(error?.message == "holds 3 inputs, expected at most 2")
+  }
+
   @Test func `an array of labels may stand beside the inputs`() throws {
     var labelled = inputs
     labelled[1].name = "other"

@@ -63,6 +63,35 @@ import Testing
     #expect(error?.message.contains("NoSuchOperator") == true)
   }
 
+  @Test(.enabled(if: Library.isExpected))
+  func `channels are as many in every batch`() throws {
+    let keep = Wire.node("Abs", ["x"], ["o"])
+    let flag = Wire.node("ReduceSum", ["z"], ["o/flag"], name: "s")
+    let zero = Wire.tensor("zero", []).data(9, [0, 0, 0, 0])
+    let any = Wire().text(1, "x").message(
+      2, Wire().message(1, Wire().number(1, 1).message(2, Wire().message(1, Wire()))))
+    let graph = Wire.graph(
+      nodes: [keep, Wire.node("Mul", ["x", "zero"], ["z"], name: "z"), flag],
+      initializers: [zero], inputs: [any], outputs: [Wire.value("o"), Wire.value("o/flag")])
+    let session = try Session(try Library.load(), model: Wire.model(graph).bytes, folder: nil)
+    var run = TensorRun(.channels, names: ["o"], allowsNonFinite: false)
+    let two = Tensor(element: .float32, shape: [2], bytes: [0, 0, 0x80, 0xBF, 0, 0, 0, 0])
+    try run.add([("x", two)], session)
+    #expect(run.rows == [[1, 0]])
+    let one = Tensor(element: .float32, shape: [1], bytes: [0, 0, 0x80, 0x3F])
+    let error = failure { () throws(Diagnostic) in try run.add([("x", one)], session) }
+    #expect(error?.id == "channels-changed")
+  }
+
+  @Test(.disabled(if: Library.isSystemWide, "a library of the system would be found"))
+  func `a runtime that is nowhere is missed with the remedy`() {
+    let error = failure { () throws(Diagnostic) in
+      _ = try Runtime.find(nil, environment: { _ in nil }, executable: "/nowhere/fp8c")
+    }
+    #expect(error?.id == "runtime-not-found")
+    #expect(error?.notes == [Runtime.remedy])
+  }
+
   @Test func `what is no library is refused with the remedy`() throws {
     let error = failure { () throws(Diagnostic) in
       _ = try Runtime(library: goldenPath("README.md"))
@@ -121,6 +150,13 @@ enum Library {
 
   static func load() throws(Diagnostic) -> Runtime {
     try Runtime.find(nil, environment: environment, executable: #filePath)
+  }
+
+  /// True where the system's own paths have one.
+  static var isSystemWide: Bool {
+    failure { () throws(Diagnostic) in
+      try Runtime.find(nil, environment: { _ in nil }, executable: "/nowhere/fp8c")
+    } == nil
   }
 
   /// True where the environment names it, whether it is there or not, and where it is found.

@@ -7,15 +7,26 @@ struct Command {
   let output: String
   let errors: String
 
-  init(_ arguments: [String], in folder: String = "/tmp") throws {
+  /// `environment` is laid over that of the tests; `shell` runs first in the shell that runs the command,
+  /// and `redirection` stands behind it.
+  init(
+    _ arguments: [String], in folder: String = "/tmp", environment: [String: String] = [:],
+    shell: String? = nil, redirection: String = ""
+  ) throws {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: Command.path)
-    process.arguments = arguments
+    if shell != nil || !redirection.isEmpty {
+      process.executableURL = URL(fileURLWithPath: "/bin/sh")
+      let line = "\(shell ?? ":"); exec \"$0\" \"$@\" \(redirection)"
+      process.arguments = ["-c", line, Command.path] + arguments
+    } else {
+      process.executableURL = URL(fileURLWithPath: Command.path)
+      process.arguments = arguments
+    }
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
     // What the user of the tests has set for fp8c is none of theirs.
     process.environment = ProcessInfo.processInfo.environment.filter {
       $0.key != "FP8C_CONFIG" && $0.key != "QUANT_CONFIG"
-    }
+    }.merging(environment) { _, own in own }
     // Files, not pipes: a pipe that fills up would stop the command.
     let files = try TemporaryFolder()
     let names = [files["output"], files["errors"]]
@@ -32,8 +43,11 @@ struct Command {
     (output, errors) = (texts[0], texts[1])
   }
 
-  /// The first error's text without its place.
-  var error: String { errors.split(separator: "\n").first.map(String.init) ?? "" }
+  /// The line of the first error.
+  var error: String { lines.first { $0.hasPrefix("error: ") } ?? lines.first ?? "" }
+
+  /// The lines of standard error.
+  var lines: [String] { errors.split(separator: "\n").map(String.init) }
 
   /// Beside the bundle of tests, which is the argument of the runner or the runner itself.
   private static let path: String = {

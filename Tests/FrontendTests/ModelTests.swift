@@ -210,6 +210,17 @@ import Weights
     }
   }
 
+  @Test func `a model says its IR version`() throws {
+    let model = Wire().message(7, Wire().text(2, "g")).message(8, Wire().text(1, "").number(2, 18))
+    #expect(try failure(of: model)?.id == "no-ir-version")
+  }
+
+  @Test func `a sparse tensor has values and indices`() throws {
+    let values = Wire.tensor("s", [1]).data(9, [0, 0, 0x80, 0x3F])
+    let graph = Wire().text(2, "g").message(15, Wire().message(1, values).number(3, 4))
+    #expect(try failure(of: Wire.model(graph))?.id == "sparse-incomplete")
+  }
+
   @Test func `sparse tensors have ordered indices inside their shape`() throws {
     /// Values 1 and 2 at these places of [4] or, with pairs, [2, 2].
     func sparse(_ indices: [UInt8], _ sizes: [UInt64]) throws -> Diagnostic? {

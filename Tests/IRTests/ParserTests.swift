@@ -70,7 +70,9 @@ import Testing
     ("graph @m() -> () {} graph", "1:21: found 'graph', expected the end of the text"),
   ])
   func `a fault is named with its place`(text: String, message: String) {
-    #expect(throws: Diagnostic(.error, .malformedInput, message)) { try Model.parse(text) }
+    let error = #expect(throws: Diagnostic.self) { try Model.parse(text) }
+    #expect(error?.status == .malformedInput)
+    #expect(error?.message == message)
   }
 
   @Test func `nesting ends at one hundred levels`() throws {

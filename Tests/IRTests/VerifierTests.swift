@@ -25,7 +25,7 @@ import Testing
     let b = try #require(graph.value(named: "b"))
     graph.addNode(Node(op: "Abs", inputs: [b], outputs: []), results: [("c", nil)], before: first)
     let error = #expect(throws: Diagnostic.self) { try Verifier().verify(Model(graph: graph)) }
-    #expect(error?.text == "error: node 'c': reads 'b' before it is defined")
+    #expect(error?.text == "error: node 'c': reads 'b' before it is defined [broken-invariant]")
   }
 
   @Test func `a name defined twice is found`() throws {
@@ -34,6 +34,21 @@ import Testing
     graph.addInput("x", nil)
     let error = #expect(throws: Diagnostic.self) { try Verifier().verify(Model(graph: graph)) }
     #expect(error?.message == "graph 'main' defines 'x' twice")
+  }
+
+  @Test func `bodies nest at most one hundred deep`() throws {
+    func nested(_ depth: Int) -> Graph {
+      var graph = Graph()
+      guard depth > 1 else { return graph }
+      let body = Attribute("body", .graph(nested(depth - 1)))
+      graph.addNode(Node(op: "A", inputs: [], outputs: [], attributes: [body]), results: [])
+      return graph
+    }
+    try Verifier().verify(Model(graph: nested(100)))
+    let error = #expect(throws: Diagnostic.self) {
+      try Verifier(status: .malformedInput).verify(Model(graph: nested(101)))
+    }
+    #expect(error?.id == "graph-depth")
   }
 
   @Test func `a capture that nothing defines is found`() throws {
@@ -194,6 +209,14 @@ private let faults: [(String, String)] = [
   ),
   (
     module("module k \"p\" T by index (i: activation %x maxabs -1.0) = %a"), "the range of port 'i'"
+  ),
+  (
+    module("module k \"p\" T by index (i: weight %x scale dynamic reducing -1) = %a"),
+    "port 'i' of module 'p' has a dynamic scale"
+  ),
+  (
+    weight("f8e5m2[1] stored f32[1] raw 0+4 | quantize f8e5m2 scale dynamic fullscale 2"),
+    "the scale of 'w' is dynamic"
   ),
   (
     module("module k \"p\" T by index (i: activation %x scale inf) = %a"),

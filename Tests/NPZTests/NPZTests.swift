@@ -83,6 +83,18 @@ private func bytes(_ values: [some FixedWidthInteger]) -> [UInt8] {
       try array("x", of: "zip64.npz").bytes == bytes(([1, 2, 3] as [Float]).map(\.bitPattern)))
   }
 
+  @Test func anArrayBeyondTheLimitIsRefusedByItsHead() throws {
+    let folder = try TemporaryFolder()
+    var writer = NPZWriter()
+    let text = "{'descr': '|u1', 'fortran_order': False, 'shape': (17179869185,), }"
+    let head = Array(text.utf8) + [0x0A]
+    writer.add("x", file: [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(head.count), 0] + head)
+    let path = try folder.write("x.npz", writer.archive())
+    let error = failure { _ = try NPZFile(path: path).array("x") }
+    #expect(error?.id == "array-too-large")
+    #expect(error?.status == .limitReached)
+  }
+
   @Test func aLongArrayIsUnpackedPieceByPiece() throws {
     let array = try array("x", of: "long.npz")
     #expect(array.shape == [100_000])

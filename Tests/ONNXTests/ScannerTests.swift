@@ -1,7 +1,8 @@
-import ONNX
 import Support
 import TestSupport
 import Testing
+
+@testable import ONNX
 
 /// The checks before libprotobuf-c sees a byte (engineering.md section 2), one by one.
 @Suite struct ScannerTests {
@@ -27,6 +28,25 @@ import Testing
       #expect(found?.status == .limitReached)
       #expect(found?.message.hasSuffix("messages are nested deeper than the limit of 100") == true)
     }
+  }
+
+  @Test func `messages and bytes of structure have a limit`() throws {
+    let folder = try TemporaryFolder()
+    // A model, its graph, an opset import and three nodes.
+    let nodes = (0..<3).reduce(Wire()) { wire, _ in wire.message(1, Wire().text(4, "Relu")) }
+    let file = try InputFile(path: try folder.write("m.onnx", Wire.model(nodes).bytes))
+    func scan(_ limits: Scanner.Limits) -> String? {
+      var scanner = Scanner(size: file.size, limits: limits)
+      do {
+        try scanner.scan(file)
+        return nil
+      } catch {
+        return error.id
+      }
+    }
+    #expect(scan(Scanner.Limits()) == nil)
+    #expect(scan(Scanner.Limits(messages: 2)) == "too-many-messages")
+    #expect(scan(Scanner.Limits(skeleton: 8)) == "structure-too-large")
   }
 
   @Test func `graphs nest to the same depth`() throws {

@@ -1,0 +1,68 @@
+/// A long piece of work, and how much of it is done.
+package struct Phase: Sendable {
+  package enum Unit: Sendable {
+    case bytes
+    case batches
+  }
+
+  let title: String
+  /// How much there is, where that is known.
+  let total: Int64?
+  let unit: Unit
+  let start: ContinuousClock.Instant
+  private(set) var done: Int64 = 0
+  private var nextLine: ContinuousClock.Instant?
+  /// True while its line is on the terminal.
+  var isShown = false
+
+  init(title: String, total: Int64?, unit: Unit, start: ContinuousClock.Instant) {
+    self.title = title
+    self.total = total
+    self.unit = unit
+    self.start = start
+  }
+
+  /// The line of a log.
+  var line: String { total.map { "\(title): \(text(of: Double($0)))" } ?? title }
+
+  /// The line of a terminal, where the last one is a tenth of a second old.
+  mutating func advance(by amount: Int64, at now: ContinuousClock.Instant) -> String? {
+    done += amount
+    if let nextLine, now < nextLine { return nil }
+    nextLine = now + .milliseconds(100)
+    isShown = true
+    return line(after: now - start)
+  }
+
+  /// `writing out.onnx: 40 %, 1.2 GB/s, 3 s left`.
+  func line(after elapsed: Duration) -> String {
+    let seconds =
+      Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+    var parts = [text(of: Double(done))]
+    if let total, total > 0 { parts = ["\(done * 100 / total) %"] }
+    if seconds > 0, done > 0 {
+      let rate = Double(done) / seconds
+      parts.append("\(text(of: rate))/s")
+      if let total { parts.append("\(Int((Double(total - done) / rate).rounded(.up))) s left") }
+    }
+    return "\(title): \(parts.joined(separator: ", "))"
+  }
+
+  /// A number with one digit behind the point and its unit.
+  private func text(of amount: Double) -> String {
+    switch unit {
+    case .batches: "\(rounded(amount)) \(amount == 1 ? "batch" : "batches")"
+    case .bytes:
+      switch amount {
+      case 1e9...: "\(rounded(amount / 1e9)) GB"
+      case 1e6...: "\(rounded(amount / 1e6)) MB"
+      default: "\(rounded(amount / 1e3)) kB"
+      }
+    }
+  }
+
+  private func rounded(_ amount: Double) -> String {
+    let tenths = Int((amount * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+  }
+}
