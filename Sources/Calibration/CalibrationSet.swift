@@ -31,6 +31,13 @@ package struct CalibrationSet {
     case archive(String)
     /// The files of one batch, by the number of the input.
     case dataSet(folder: String, files: [String])
+
+    var files: [String] {
+      switch self {
+      case .archive(let path): [path]
+      case .dataSet(_, let files): files
+      }
+    }
   }
 
   private let sources: [Source]
@@ -43,6 +50,15 @@ package struct CalibrationSet {
     paths: [String], inputs: [Input], labels: ArrayPlace? = nil,
     readTensor: @escaping TensorReader
   ) throws(Diagnostic) {
+    let sources = try CalibrationSet.sources(of: paths)
+    guard !sources.isEmpty else { throw .noCalibration() }
+    self.sources = sources
+    self.inputs = inputs
+    self.labels = labels
+    self.readTensor = readTensor
+  }
+
+  private static func sources(of paths: [String]) throws(Diagnostic) -> [Source] {
     var sources: [Source] = []
     for path in paths {
       guard Folder.isFolder(path) else {
@@ -51,11 +67,7 @@ package struct CalibrationSet {
       }
       sources += try CalibrationSet.sources(inFolder: path)
     }
-    guard !sources.isEmpty else { throw .noCalibration() }
-    self.sources = sources
-    self.inputs = inputs
-    self.labels = labels
-    self.readTensor = readTensor
+    return sources
   }
 
   /// The archives of a folder, or its data sets, or the data set that it is.
@@ -78,13 +90,11 @@ package struct CalibrationSet {
   }
 
   /// The files in the order in which they are read.
-  package var files: [String] {
-    sources.flatMap { source in
-      switch source {
-      case .archive(let path): [path]
-      case .dataSet(_, let files): files
-      }
-    }
+  package var files: [String] { sources.flatMap(\.files) }
+
+  /// The files below these paths in that order, without looking into them.
+  package static func files(of paths: [String]) throws(Diagnostic) -> [String] {
+    try sources(of: paths).flatMap(\.files)
   }
 
   /// How many batches there are, by the heads of the files; they are checked when they are read.

@@ -1,3 +1,4 @@
+internal import Calibration
 internal import IR
 internal import Measurements
 internal import Passes
@@ -8,7 +9,8 @@ internal import Weights
 extension Compiler {
   /// `fp8c inspect`: every module found and every node left, as JSON or as a table on standard output.
   package func inspect() throws(Diagnostic) -> ExitStatus {
-    let (configuration, _) = try options.configuration(environment: environment)
+    let (configuration, file) = try options.configuration(environment: environment)
+    if options.printsDependencies { return try printDependencies(configuration, file) }
     var context = PassContext(try settings(configuration))
     var (model, _) = try load(options.model)
     try run(
@@ -54,6 +56,24 @@ extension Compiler {
     report(context)
     try console.result(
       options.printsTable ? table(model, context.left) : result.text(indent: 2) + "\n")
+    return .done
+  }
+
+  /// The files that `compile` with the same options reads, one a line.
+  private func printDependencies(
+    _ configuration: Configuration, _ configurationFile: String?
+  ) throws(Diagnostic) -> ExitStatus {
+    let settings = try settings(configuration)
+    let (_, store) = try load(options.model)
+    var files = FileList(store?.paths ?? [options.model])
+    files.add([configurationFile].compactMap { $0 })
+    if configuration.target.hasSuffix(".json") { files.add([configuration.target]) }
+    if let map = options.moduleMap { files.add([map]) }
+    if settings.needsRanges {
+      let batches = try CalibrationSet.files(of: options.calibration)
+      files.add(batches.isEmpty ? [configuration.files.measurement] : batches)
+    }
+    try console.result(files.paths.map { "\($0)\n" }.joined())
     return .done
   }
 
@@ -118,10 +138,7 @@ extension Compiler {
   /// `fp8c print`: the text form of a model, with digests of its weights instead of their places.
   package func printModel() throws(Diagnostic) -> ExitStatus {
     let (model, store) = try load(options.model)
-    var digests: [StoredRange: String] = [:]
-    if let store {
-      for range in model.storedRanges { digests[range] = try store.digest(of: range) }
-    }
+    let digests = try digests(of: model, store)
     try console.result(Printer(elide: true, digests: digests).text(of: model))
     return .done
   }

@@ -31,42 +31,74 @@ extension Compiler {
     _ configuration: Configuration, configurationFile: String?, measured: MeasuredJust
   ) throws(Diagnostic) -> ExitStatus {
     guard let output = options.output else { throw .noOutput() }
-    var dependencies = Dependencies(target: output)
+    let lowered = try lower(configuration, configurationFile, measured)
+    let model = lowered.model
+    var context = lowered.context
+    let exporter = try writeModel(model, lowered.store, to: output) { exporter throws(Diagnostic) in
+      let context = lowered.context
+      let header = ScaleTable.Header(
+        toolVersion: Compiler.version, modelDigest: lowered.structureDigest,
+        configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
+        measurementDigest: lowered.measurementDigest, target: context.settings.target.name,
+        method: context.settings.plan.standard.name, form: context.settings.form.rawValue)
+      let table = ScaleTable(
+        header, model: model, losses: exporter.losses, limits: context.settings.limits)
+      try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
+        try table.write(to: &file)
+      }
+      if let (read, names) = lowered.measurement {
+        try writeScaleFile(read, model, names, context, to: configuration.files)
+        try lowered.cache?.write { (text, path) throws(Diagnostic) in try write(text, to: path) }
+      }
+      if let path = options.ir { try write(model.text, to: path) }
+      if let path = options.depfile {
+        try write(Dependencies(target: output, files: lowered.files).text, to: path)
+      }
+    }
+    for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
+    report(context, except: measured.said)
+    summarize(model, exporter.losses, context, output)
+    return .done
+  }
+
+  /// Everything that quantizing does before a byte is written.
+  func lower(
+    _ configuration: Configuration, _ configurationFile: String?, _ measured: MeasuredJust
+  ) throws(Diagnostic) -> LoweredModel {
     var context = PassContext(try settings(configuration))
     var (model, given) = try load(options.model)
     guard let store = given else { throw .needsWeights(options.model) }
     given = nil
-    dependencies.add(store.paths)
-    dependencies.add([configurationFile].compactMap { $0 })
-    if configuration.target.hasSuffix(".json") { dependencies.add([configuration.target]) }
+    var files = FileList(store.paths)
+    files.add([configurationFile].compactMap { $0 })
+    if configuration.target.hasSuffix(".json") { files.add([configuration.target]) }
     let structure = try store.model.structureDigest()
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     explain(model, context)
     if configuration.isFake { context.warn(.fakeQuantization()) }
     if model.modules.isEmpty { context.warn(.noModules()) }
 
-    let files = configuration.files
-    let needsRanges = context.settings.needsRanges
     var measurement: (Measurement, names: [String: String])?
     var measurementDigest: String?
     var cache: ScaleCache?
+    let needsRanges = context.settings.needsRanges
     if needsRanges, !configuration.observer.recordsRanges {
       throw .noRanges(configuration.observer.rawValue)
     }
     if needsRanges, !model.modules.isEmpty {
-      let path = files.measurement
+      let path = configuration.files.measurement
       let read = try Measurement(path: path)
       measurementDigest = try digest(ofFile: path)
-      let names = try measuredNames(of: model, in: read, files: &dependencies)
+      let names = try measuredNames(of: model, in: read, files: &files)
       bind(read, to: &context, model, names)
       measurement = (read, names)
       cache = try ScaleCache(
-        files, context.settings, configuration, weights: store.paths, digest: digest)
+        configuration.files, context.settings, configuration, weights: store.paths, digest: digest)
       // INC recalculates whatever an object says (inc-fp8.md section 4.8).
       if !configuration.recalculatesScales, configuration.methodPlan == nil {
         note(try cache?.fill(&context.settings, for: model, names) ?? .absent)
       }
-      dependencies.add(measured.files.isEmpty ? [path] : measured.files)
+      files.add(measured.files.isEmpty ? [path] : measured.files)
     }
     do throws(Diagnostic) {
       try gatherWeightStatistics(of: model, store, &context)
@@ -76,29 +108,9 @@ extension Compiler {
     }
     try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
     try OutputCheck(context.settings.target, context.settings.limits).check(model)
-
-    let exporter = try writeModel(model, store, to: output) { exporter throws(Diagnostic) in
-      let header = ScaleTable.Header(
-        toolVersion: Compiler.version, modelDigest: structure,
-        configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
-        measurementDigest: measurementDigest, target: context.settings.target.name,
-        method: context.settings.plan.standard.name, form: context.settings.form.rawValue)
-      let table = ScaleTable(
-        header, model: model, losses: exporter.losses, limits: context.settings.limits)
-      try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
-        try table.write(to: &file)
-      }
-      if let (read, names) = measurement {
-        try writeScaleFile(read, model, names, context, to: files)
-        try cache?.write { (text, path) throws(Diagnostic) in try write(text, to: path) }
-      }
-      if let path = options.ir { try write(model.text, to: path) }
-      if let path = options.depfile { try write(dependencies.text, to: path) }
-    }
-    for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
-    report(context, except: measured.said)
-    summarize(model, exporter.losses, context, output)
-    return .done
+    return LoweredModel(
+      model: model, store: store, context: context, files: files, structureDigest: structure,
+      measurementDigest: measurementDigest, measurement: measurement, cache: cache)
   }
 
   private func note(_ outcome: ScaleCache.Outcome) {
@@ -150,7 +162,7 @@ extension Compiler {
   private static let inlineLimit: Int64 = 1 << 30
 
   private func placement(_ model: Model, _ dataPath: String) -> Exporter.Placement {
-    let location = dataPath.split(separator: "/").last.map(String.init) ?? dataPath
+    let location = Folder.name(of: dataPath)
     let outside = Exporter.Placement.dataFile(
       threshold: options.externalDataThreshold, location: location)
     switch options.externalData {
@@ -232,6 +244,20 @@ extension Compiler {
       "\(output): \(model.modules.count) modules in FP8, \(context.left.count) left, "
         + "\(elements) weight elements as codes, worst clipped fraction \(worst)")
   }
+}
+
+/// A model whose operators are those of FP8, and what belongs to it.
+struct LoweredModel {
+  let model: Model
+  let store: WeightStore
+  let context: PassContext
+  /// Every file that was read.
+  let files: FileList
+  let structureDigest: String
+  let measurementDigest: String?
+  /// The measurement, and its names by the model's.
+  let measurement: (Measurement, names: [String: String])?
+  let cache: ScaleCache?
 }
 
 extension Configuration {

@@ -11,7 +11,7 @@ internal import Weights
 extension Compiler {
   /// The measured name of every module that has one, by the module's path.
   func measuredNames(
-    of model: Model, in measurement: Measurement, files: inout Dependencies
+    of model: Model, in measurement: Measurement, files: inout FileList
   ) throws(Diagnostic) -> [String: String] {
     var renaming = Renaming()
     if let path = options.moduleMap {

@@ -17,10 +17,13 @@ package struct Compiler {
   /// The value of an environment variable.
   let environment: @Sendable (String) -> String?
 
-  package init(options: Options, console: Console) {
+  package init(
+    options: Options, console: Console,
+    environment: @escaping @Sendable (String) -> String? = { processEnvironment($0) }
+  ) {
     self.options = options
     self.console = console
-    environment = { processEnvironment($0) }
+    self.environment = environment
     Interrupts.install()
   }
 
@@ -127,7 +130,7 @@ package struct Compiler {
   }
 
   /// The most bytes of textual IR that are read.
-  private static let textLimit: Int64 = 1 << 28
+  static let textLimit: Int64 = 1 << 28
 
   /// Runs a pipeline, printing graphs where asked; a broken invariant leaves a reproducer.
   func run(

@@ -1,23 +1,25 @@
+/// Files in the order they were read, each once.
+struct FileList {
+  private(set) var paths: [String] = []
+
+  init(_ paths: [String] = []) { add(paths) }
+
+  mutating func add(_ more: [String]) {
+    for path in more where !paths.contains(path) { paths.append(path) }
+  }
+}
+
 /// The files that an output was made from, as a rule for Make and Ninja.
 struct Dependencies {
-  private let target: String
-  private var files: [String] = []
-
-  init(target: String) { self.target = target }
-
-  mutating func add(_ paths: [String]) {
-    for path in paths where !files.contains(path) { files.append(path) }
-  }
+  let target: String
+  let files: FileList
 
   /// `out.onnx: model.onnx config.json`, and an empty rule for every input so that a deleted one
   /// does not stop Make.
   var text: String {
-    var lines = ["\(escaped(target)): \\"]
-    for (index, file) in files.enumerated() {
-      lines.append("  \(escaped(file))\(index + 1 < files.count ? " \\" : "")")
-    }
-    lines += files.map { "\(escaped($0)):" }
-    return lines.joined(separator: "\n") + "\n"
+    let paths = files.paths.map(escaped)
+    let rule = ["\(escaped(target)):"] + paths
+    return rule.joined(separator: " \\\n  ") + "\n" + paths.map { "\($0):\n" }.joined()
   }
 
   private func escaped(_ path: String) -> String {

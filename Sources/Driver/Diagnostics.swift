@@ -30,6 +30,12 @@ extension Diagnostic {
       "'collect' reads what the observer 'maxabs' gives, found '\(observer)'")
   }
 
+  static func differentKinds(_ first: String, _ second: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage,
+      "'\(first)' and '\(second)' are of two kinds, expected two models or two .json files")
+  }
+
   static func dynamicMeasure() -> Diagnostic {
     Diagnostic(
       .error, .configuration,
@@ -87,6 +93,19 @@ extension Diagnostic {
       .error, .configuration,
       "observer '\(observer)' records no ranges, expected 'maxabs' or 'maxabs_per_channel'",
       notes: ["'measure' runs it"])
+  }
+
+  static func noGoldenTests(_ path: String) -> Diagnostic {
+    Diagnostic(
+      .error, .noInput, at: Location(file: path), "holds no golden test",
+      notes: [
+        "a test is an .ir file that begins with '// RUN:', or a model with NAME.config.json or "
+          + "NAME.expected.ir beside it"
+      ])
+  }
+
+  static func notAFolder(_ path: String) -> Diagnostic {
+    Diagnostic(.error, .noInput, at: Location(file: path), "is not a folder")
   }
 
   static func notAnArray(_ name: String) -> Diagnostic {

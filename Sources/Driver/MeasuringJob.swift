@@ -248,7 +248,7 @@ struct MeasuringJob {
       options.onnxruntime, environment: compiler.environment,
       executable: compiler.executablePath)
     let path = store.paths[0]
-    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let name = Folder.name(of: path)
     var exporter = Exporter(observed, store, placement: .references(model: name))
     var bytes = MemorySink()
     try exporter.write(to: &bytes)

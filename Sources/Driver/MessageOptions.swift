@@ -7,6 +7,8 @@ package struct MessageOptions: Sendable {
   package var progress = Progress.auto
   /// Say only what is wrong.
   package var isQuiet = false
+  /// Say nothing at all: what is said is an output of its own.
+  var isSilent = false
   /// Identifiers of warnings that are errors; `all` stands for every one.
   package var errors: [String] = []
   /// Identifiers of warnings that are not said.
@@ -39,6 +41,7 @@ package struct MessageOptions: Sendable {
 
   /// The message as these options have it; `nil` where they leave it out.
   func applied(to diagnostic: Diagnostic) -> Diagnostic? {
+    if isSilent { return nil }
     switch diagnostic.severity {
     case .error, .note: return diagnostic
     case .remark: return isQuiet ? nil : diagnostic

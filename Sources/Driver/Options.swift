@@ -46,6 +46,7 @@ package struct Options: Sendable {
   package var allowsNonFinite = false
   package var hasFP8Cache = false
   package var printsTable = false
+  package var printsDependencies = false
   package var syncs = true
   package var onnxruntime: String?
 

@@ -77,7 +77,7 @@ extension Writer {
     return "stored \(stored)\(file)\(range.encoding.spelling) \(range.offset)+\(range.length)"
   }
 
-  private func text(_ step: Weight.Step) -> String {
+  func text(_ step: Weight.Step) -> String {
     switch step {
     case .cast(let element, let saturates):
       "cast \(element.spelling)\(saturates ? " saturating" : "")"
@@ -111,7 +111,7 @@ extension Writer {
     return (parts + details(unknown: attribute.unknown)).joined(separator: " ")
   }
 
-  private mutating func text(_ value: AttributeValue) -> String {
+  mutating func text(_ value: AttributeValue) -> String {
     switch value {
     case .float(let value): FloatText.text(value)
     case .int(let value): String(value)

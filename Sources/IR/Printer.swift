@@ -114,7 +114,13 @@ struct Writer {
     return head + inner.text + indentation + "}"
   }
 
-  private var graph: Graph { scopes[scopes.count - 1] }
+  /// The graph that is written.
+  var graph: Graph { scopes[scopes.count - 1] }
+
+  /// Goes on with a graph inside the one that is written.
+  mutating func enter(_ graph: Graph) { scopes.append(graph) }
+
+  mutating func leave() { scopes.removeLast() }
 
   /// The name behind its sign.
   ///

@@ -29,6 +29,10 @@ extension Diagnostic {
     Diagnostic(.remark, .done, at: Location(node: node), text)
   }
 
+  static func goldenLine(_ key: String, _ words: [String]) -> Diagnostic {
+    Diagnostic("golden file: '// \(key): \(words.joined(separator: " "))' says nothing known")
+  }
+
   static func idleSelector(_ selector: String, near: String?) -> Diagnostic {
     Diagnostic(
       .warning, .done, "'\(selector)' of the allowlist or blocklist matches no module",

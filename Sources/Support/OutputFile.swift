@@ -33,7 +33,7 @@ package struct OutputFile: ~Copyable {
     if createFolders { try OutputFile.createFolder(folder) }
     // Found here and not at the rename, when other outputs of the same run are already in place.
     guard !Folder.isFolder(path) else { throw .cannotCreate(path, reason: "is a directory") }
-    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let name = Folder.name(of: path)
     var attempt = 0
     while true {
       let candidate = "\(folder)/.\(name).\(getpid()).\(attempt).tmp"

@@ -158,11 +158,14 @@ struct Inspect: ParsableCommand {
 
   @Argument(help: "The model, binary ONNX.") var model: String
   @Flag(help: "Print columns for people instead of JSON.") var table = false
+  @Flag(help: "Print the files that compile with these options reads, one a line, and end.")
+  var printDeps = false
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     var options = shared.options(model: model)
     options.printsTable = table
+    options.printsDependencies = printDeps
     let chosen = options
     try perform(shared.messages) { console throws(Diagnostic) in
       try Compiler(options: chosen, console: console).inspect()
@@ -201,6 +204,65 @@ struct Print: ParsableCommand {
       options.model = model
       return try Compiler(options: options, console: console).printModel()
     }
+  }
+}
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Says what changed from one model or table to another; status 1 where anything did.")
+
+  @Argument(help: "A model, binary ONNX or .ir, or a scale table or other .json.") var old: String
+  @Argument(help: "Another of the same kind.") var new: String
+  @OptionGroup var messages: MessageSettings
+
+  func run() throws {
+    try perform(messages) { console throws(Diagnostic) in
+      try Compiler(options: Options(), console: console).diff(old, new)
+    }
+  }
+}
+
+struct Golden: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compares a folder of models and graphs with the texts expected of them.",
+    subcommands: [Check.self, Update.self])
+
+  struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Prints how texts differ from what is expected; status 1 where one does.")
+
+    @OptionGroup var folder: GoldenSettings
+
+    func run() throws {
+      try perform(folder.messages) { console throws(Diagnostic) in
+        try folder.compiler(console).goldenCheck(folder.folder)
+      }
+    }
+  }
+
+  struct Update: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Writes what comes out over what is expected, and prints the files it changed.")
+
+    @OptionGroup var folder: GoldenSettings
+
+    func run() throws {
+      try perform(folder.messages) { console throws(Diagnostic) in
+        try folder.compiler(console).goldenUpdate(folder.folder)
+      }
+    }
+  }
+}
+
+struct GoldenSettings: ParsableArguments {
+  @Argument(help: "A folder; those below it are looked through too.") var folder: String
+  @Option(help: "How many processors to use (default: all).") var jobs: Int?
+  @OptionGroup var messages: MessageSettings
+
+  func compiler(_ console: Console) -> Compiler {
+    var options = Options()
+    options.jobs = jobs
+    return Compiler(options: options, console: console)
   }
 }
 

@@ -11,8 +11,8 @@ struct FP8C: ParsableCommand {
     version: Compiler.version,
     subcommands: [
       Compile.self, Measure.self, Quantize.self, Instrument.self, Collect.self, Scales.self,
-      Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Verify.self, Targets.self,
-      Schema.self, Explain.self,
+      Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Diff.self,
+      Golden.self, Verify.self, Targets.self, Schema.self, Explain.self,
     ])
 
   /// `--explain` and `--werror` may stand alone and then mean all; what follows `--explain` is its value

@@ -1,8 +1,7 @@
-import FP8
-import IR
-import Passes
-import Support
-import Targets
+internal import FP8
+internal import IR
+package import Support
+internal import Targets
 
 /// What a golden file says about a run beside the graph: comment lines in front of it.
 ///
@@ -25,10 +24,10 @@ import Targets
 ///     // NONFINITE: allowed              an infinite range counts as the largest number
 ///
 /// Names are separated by spaces. Any other comment is for people.
-struct GoldenFacts {
+package struct GoldenFacts {
   private let lines: [(key: String, words: [String])]
 
-  init(_ text: String) {
+  package init(_ text: String) {
     lines = text.split(separator: "\n").compactMap { line in
       guard line.hasPrefix("// "), let colon = line.firstIndex(of: ":") else { return nil }
       let key = line[..<colon].dropFirst(3)
@@ -39,7 +38,7 @@ struct GoldenFacts {
   }
 
   /// The default settings with what the lines change.
-  func settings() throws -> PassSettings {
+  package func settings() throws(Diagnostic) -> PassSettings {
     var settings = try PassSettings()
     if let name = word("TARGET") { settings.target = try Target.load(name) }
     let format = word("FORMAT").flatMap(FP8Format.init) ?? .e4m3
@@ -65,18 +64,18 @@ struct GoldenFacts {
     }
     settings.selection.allowedTypes = words("ALLOW-TYPE")
     settings.selection.blockedTypes = words("BLOCK-TYPE")
-    settings.selection.allowedNames = try words("ALLOW-NAME").map { try PathPattern($0) }
-    settings.selection.blockedNames = try words("BLOCK-NAME").map { try PathPattern($0) }
+    settings.selection.allowedNames = try patterns("ALLOW-NAME")
+    settings.selection.blockedNames = try patterns("BLOCK-NAME")
     for line in lines { try read(line.key, line.words, &settings) }
     return settings
   }
 
   private func read(
     _ key: String, _ words: [String], _ settings: inout PassSettings
-  ) throws {
+  ) throws(Diagnostic) {
     switch key {
     case "RANGE":
-      guard words.count >= 3 else { throw GoldenFault.line(key, words) }
+      guard words.count >= 3 else { throw .goldenLine(key, words) }
       if settings.ranges[words[0]] == nil { settings.unboundNames.append(words[0]) }
       settings.ranges[words[0], default: [:]][words[1]] = try numbers(words[2...], key)
     case "WEIGHT":
@@ -92,25 +91,31 @@ struct GoldenFacts {
       "MEASURE",
       "METHOD", "METHODS", "NONFINITE", "TARGET", "UNMEASURED", "VIA":
       return
-    default: throw GoldenFault.line(key, words)
+    default: throw .goldenLine(key, words)
     }
   }
 
   /// A weight by name, its axis and the numbers; no weight where a pass took it away.
-  private func weight(_ words: [String], _ key: String) throws -> (String, axis: Int?, [Float]) {
-    guard let name = words.first, name.hasPrefix("@") else { throw GoldenFault.line(key, words) }
+  private func weight(_ words: [String], _ key: String) throws(Diagnostic) -> (
+    String, axis: Int?, [Float]
+  ) {
+    guard let name = words.first, name.hasPrefix("@") else { throw .goldenLine(key, words) }
     let axis = words.count > 3 && words[1] == "axis" ? Int(words[2]) : nil
     return (
       String(name.dropFirst()), axis, try numbers(words.dropFirst(axis == nil ? 1 : 3), key)
     )
   }
 
-  private func numbers(_ words: ArraySlice<String>, _ key: String) throws -> [Float] {
+  private func numbers(_ words: ArraySlice<String>, _ key: String) throws(Diagnostic) -> [Float] {
     let numbers = words.compactMap { Float($0) }
     guard !numbers.isEmpty, numbers.count == words.count else {
-      throw GoldenFault.line(key, Array(words))
+      throw .goldenLine(key, Array(words))
     }
     return numbers
+  }
+
+  private func patterns(_ key: String) throws(Diagnostic) -> [PathPattern] {
+    try words(key).map { (word) throws(Diagnostic) in try PathPattern(word) }
   }
 
   private func word(_ key: String) -> String? { words(key).last }
@@ -118,9 +123,4 @@ struct GoldenFacts {
   private func words(_ key: String) -> [String] {
     lines.filter { $0.key == key }.flatMap { $0.words }
   }
-}
-
-/// A golden file that says something that the harness does not understand.
-enum GoldenFault: Error {
-  case line(String, [String])
 }
