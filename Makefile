@@ -4,8 +4,9 @@ PREFIX ?= /usr/local
 BUILD_FLAGS := --explicit-target-dependency-import-check error
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
+INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers lint install dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers lint install install-files build-systems dependencies generated runtime
 
 all: build
 
@@ -14,6 +15,12 @@ dependencies:
 	@if ! pkg-config --exists libprotobuf-c zlib libcrypto 2>/dev/null; then \
 	  $(SUDO) apt-get update -qq && \
 	  $(SUDO) apt-get install -y -qq pkg-config libprotobuf-c-dev zlib1g-dev libssl-dev; \
+	fi
+
+# The build systems that the examples are for.
+build-systems:
+	@if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq cmake ninja-build; \
 	fi
 
 # The compiler of protobuf-c is only needed to compare the generated code with what is committed.
@@ -30,11 +37,13 @@ runtime:
 build: dependencies
 	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
-test: dependencies generated runtime lint
+test: dependencies build-systems generated runtime lint
 	swift build --build-tests --enable-code-coverage $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  swift test --skip-build --enable-code-coverage
 	Sources/Integration/check-diagnostics.py $$(swift test --show-codecov-path)
+	LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
+	  make ninja cmake links swiftpm
 
 demo: build runtime
 	@FP8C=$(FP8C) \
@@ -71,8 +80,27 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 lint:
 	swift format lint -r --strict Sources Tests Package.swift
 
-install: build
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets
-	install -s -m 755 $(FP8C) $(DESTDIR)$(PREFIX)/bin/fp8c
-	install -m 644 schemas/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas
-	install -m 644 schemas/targets/*.json $(DESTDIR)$(PREFIX)/share/fp8c/schemas/targets
+install: build install-files
+
+# What stands beside the binary is made from it: completions, and a manual page for each command.
+install-files:
+	install -d $(INSTALLED)/bin $(INSTALLED)/share/fp8c/schemas/targets $(INSTALLED)/lib/cmake/fp8c \
+	  $(INSTALLED)/share/pkgconfig $(INSTALLED)/share/man/man1 \
+	  $(INSTALLED)/share/bash-completion/completions $(INSTALLED)/share/zsh/site-functions \
+	  $(INSTALLED)/share/fish/vendor_completions.d
+	install -s -m 755 $(FP8C) $(INSTALLED)/bin/fp8c
+	install -m 644 schemas/*.json $(INSTALLED)/share/fp8c/schemas
+	install -m 644 schemas/targets/*.json $(INSTALLED)/share/fp8c/schemas/targets
+	install -m 644 Sources/Integration/fp8c.mk Sources/Integration/fp8c.ninja $(INSTALLED)/share/fp8c
+	install -m 644 Sources/Integration/cmake/fp8c-config.cmake $(INSTALLED)/lib/cmake/fp8c
+	sed "s/@VERSION@/$$($(FP8C) --version)/" Sources/Integration/cmake/fp8c-config-version.cmake.in \
+	  >$(INSTALLED)/lib/cmake/fp8c/fp8c-config-version.cmake
+	sed "s/@VERSION@/$$($(FP8C) --version)/" Sources/Integration/fp8c.pc.in \
+	  >$(INSTALLED)/share/pkgconfig/fp8c.pc
+	$(FP8C) --generate-completion-script bash \
+	  >$(INSTALLED)/share/bash-completion/completions/fp8c
+	$(FP8C) --generate-completion-script zsh >$(INSTALLED)/share/zsh/site-functions/_fp8c
+	$(FP8C) --generate-completion-script fish \
+	  >$(INSTALLED)/share/fish/vendor_completions.d/fp8c.fish
+	$(FP8C) --experimental-dump-help \
+	  | Sources/Integration/make-manual.py $(INSTALLED)/share/man/man1 $$($(FP8C) --version)

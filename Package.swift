@@ -57,7 +57,10 @@ let rooms: [[Target]] = [
 
 let package = Package(
   name: "fp8c",
-  products: [.executable(name: "fp8c", targets: ["fp8c"])],
+  products: [
+    .executable(name: "fp8c", targets: ["fp8c"]),
+    .plugin(name: "CompileModels", targets: ["CompileModels"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
@@ -72,6 +75,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .plugin(
+      name: "CompileModels", capability: .buildTool(), dependencies: ["fp8c"],
+      path: "Sources/Plugins/CompileModels"),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -2,12 +2,23 @@ internal import ArgumentParser
 internal import Driver
 internal import Support
 
+/// The examples of a command as its help and its manual page show them.
+private func examples(_ lines: String) -> String { "EXAMPLES:\n\(lines)" }
+
 struct Compile: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measures where needed and quantizes: the whole job.")
+    abstract: "Measures where needed and quantizes: the whole job.",
+    discussion: examples(
+      """
+      fp8c compile resnet18.onnx -o resnet18.fp8.onnx --calibration images.npz
+      fp8c compile llama.onnx -o llama.fp8.onnx --config fp8.json --depfile llama.d
+      fp8c compile model.onnx -o out.onnx --scale-method unit_scale --qdq --hp-dtype fp32
+      """))
 
-  @Argument(help: "The model, binary ONNX.") var model: String
-  @Option(name: .short, help: "Where the FP8 model goes.") var output: String
+  @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
+    String
+  @Option(name: .short, help: ArgumentHelp("Where the FP8 model goes.", valueName: "file"))
+  var output: String
   @Option(help: "MEASURE, QUANTIZE or AUTO (default: AUTO).") var mode: ModeSpelling?
   @OptionGroup var shared: SharedOptions
 
@@ -39,9 +50,15 @@ enum ModeSpelling: String, ExpressibleByArgument, CaseIterable {
 
 struct Measure: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs the calibration batches and writes the measurement files.")
+    abstract: "Runs the calibration batches and writes the measurement files.",
+    discussion: examples(
+      """
+      fp8c measure model.onnx --calibration batches.npz --dump-stats-path stats/run1
+      fp8c measure model.onnx --calibration test_data_set_0 --observer maxabs_per_channel
+      """))
 
-  @Argument(help: "The model, binary ONNX.") var model: String
+  @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
+    String
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
@@ -53,10 +70,17 @@ struct Measure: ParsableCommand {
 
 struct Quantize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Reads the measurements and writes the FP8 model and its scale table.")
+    abstract: "Reads the measurements and writes the FP8 model and its scale table.",
+    discussion: examples(
+      """
+      fp8c quantize model.onnx -o model.fp8.onnx --dump-stats-path stats/run1
+      fp8c quantize model.onnx -o out.onnx --block-name '^lm_head$' --scale-method maxabs_pow2
+      """))
 
-  @Argument(help: "The model, binary ONNX.") var model: String
-  @Option(name: .short, help: "Where the FP8 model goes.") var output: String
+  @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
+    String
+  @Option(name: .short, help: ArgumentHelp("Where the FP8 model goes.", valueName: "file"))
+  var output: String
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
@@ -69,10 +93,17 @@ struct Quantize: ParsableCommand {
 
 struct Instrument: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes the model with observers, for a runtime of your own.")
+    abstract: "Writes the model with observers, for a runtime of your own.",
+    discussion: examples(
+      """
+      fp8c instrument model.onnx -o observed.onnx
+      """))
 
-  @Argument(help: "The model, binary ONNX.") var model: String
-  @Option(name: .short, help: "Where the model with observers goes.") var output: String
+  @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
+    String
+  @Option(
+    name: .short, help: ArgumentHelp("Where the model with observers goes.", valueName: "file"))
+  var output: String
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
@@ -85,7 +116,11 @@ struct Instrument: ParsableCommand {
 
 struct Collect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turns what such observers gave into the measurement files.")
+    abstract: "Turns what such observers gave into the measurement files.",
+    discussion: examples(
+      """
+      fp8c collect model.onnx run1.npz run2.npz --dump-stats-path stats/run
+      """))
 
   @Argument(help: "The model that was given observers, binary ONNX.") var model: String
   @Argument(
@@ -102,12 +137,21 @@ struct Collect: ParsableCommand {
 
 struct Unify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Takes the largest ranges of several ranks or shards.")
+    abstract: "Takes the largest ranges of several ranks or shards.",
+    discussion: examples(
+      """
+      fp8c unify rank0.json rank1.json -o all.json
+      fp8c unify r0.json r1.json r2.json r3.json --groups 2 -o all.json
+      """))
 
   @Argument(help: "Measurement files, INC's JSON or NPZ, in the order of their ranks.")
   var measurements: [String]
-  @Option(name: .short, help: "Where the measurement of all goes.") var output: String
-  @Option(help: "Make so many measurements, each of ranks in a row, as OUT_<group>_<groups>.")
+  @Option(name: .short, help: ArgumentHelp("Where the measurement of all goes.", valueName: "file"))
+  var output: String
+  @Option(
+    help: ArgumentHelp(
+      "Make so many measurements, each of ranks in a row, as OUT_<group>_<groups>.",
+      valueName: "count"))
   var groups = 1
   @OptionGroup var shared: SharedOptions
 
@@ -121,10 +165,15 @@ struct Unify: ParsableCommand {
 
 struct Scales: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turns a measurement file into a scale file; needs no model.")
+    abstract: "Turns a measurement file into a scale file; needs no model.",
+    discussion: examples(
+      """
+      fp8c scales run1_hooks_maxabs.json -o scales.json --scale-method maxabs_pow2
+      """))
 
   @Argument(help: "A measurement file, INC's JSON or NPZ.") var measurement: String
-  @Option(name: .short, help: "Where the scale file goes.") var output: String
+  @Option(name: .short, help: ArgumentHelp("Where the scale file goes.", valueName: "file"))
+  var output: String
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
@@ -138,10 +187,16 @@ struct Scales: ParsableCommand {
 struct AlignKV: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "align-kv",
-    abstract: "Gives products of attention the measured ranges of the caches that they read.")
+    abstract: "Gives products of attention the measured ranges of the caches that they read.",
+    discussion: examples(
+      """
+      fp8c align-kv run1_hooks_maxabs.json -o aligned.json
+      """))
 
   @Argument(help: "A measurement file, INC's JSON or NPZ.") var measurement: String
-  @Option(name: .short, help: "Where the aligned measurement goes.") var output: String
+  @Option(
+    name: .short, help: ArgumentHelp("Where the aligned measurement goes.", valueName: "file"))
+  var output: String
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
@@ -154,9 +209,16 @@ struct AlignKV: ParsableCommand {
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Lists every module found, and why other nodes were left.")
+    abstract: "Lists every module found, and why other nodes were left.",
+    discussion: examples(
+      """
+      fp8c inspect model.onnx --table
+      fp8c inspect model.onnx --explain linear >/dev/null
+      fp8c inspect model.onnx --print-deps --config fp8.json
+      """))
 
-  @Argument(help: "The model, binary ONNX.") var model: String
+  @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
+    String
   @Flag(help: "Print columns for people instead of JSON.") var table = false
   @Flag(help: "Print the files that compile with these options reads, one a line, and end.")
   var printDeps = false
@@ -175,11 +237,18 @@ struct Inspect: ParsableCommand {
 
 struct Opt: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs named passes over textual IR or ONNX and prints textual IR.")
+    abstract: "Runs named passes over textual IR or ONNX and prints textual IR.",
+    discussion: examples(
+      """
+      fp8c opt model.onnx --passes 'infer-types, canonicalize'
+      fp8c opt graph.ir --passes 'lower-to-fp8' -o lowered.ir
+      """))
 
   @Argument(help: "A model, binary ONNX or .ir.") var input: String
   @Option(help: "The passes: P1,P2{option=value}.") var passes: String
-  @Option(name: .short, help: "Where the text goes (default: standard output).")
+  @Option(
+    name: .short,
+    help: ArgumentHelp("Where the text goes (default: standard output).", valueName: "file"))
   var output: String?
   @OptionGroup var shared: SharedOptions
 
@@ -193,7 +262,11 @@ struct Opt: ParsableCommand {
 
 struct Print: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints the stable text form; weights as type and digest.")
+    abstract: "Prints the stable text form; weights as type and digest.",
+    discussion: examples(
+      """
+      fp8c print model.fp8.onnx >model.txt
+      """))
 
   @Argument(help: "A model, binary ONNX or .ir.") var model: String
   @OptionGroup var messages: MessageSettings
@@ -209,7 +282,12 @@ struct Print: ParsableCommand {
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says what changed from one model or table to another; status 1 where anything did.")
+    abstract: "Says what changed from one model or table to another; status 1 where anything did.",
+    discussion: examples(
+      """
+      fp8c diff old.fp8.onnx new.fp8.onnx
+      fp8c diff old.fp8.scales.json new.fp8.scales.json
+      """))
 
   @Argument(help: "A model, binary ONNX or .ir, or a scale table or other .json.") var old: String
   @Argument(help: "Another of the same kind.") var new: String
@@ -225,11 +303,20 @@ struct Diff: ParsableCommand {
 struct Golden: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compares a folder of models and graphs with the texts expected of them.",
+    discussion: examples(
+      """
+      fp8c golden check tests/models
+      fp8c golden update tests/models
+      """),
     subcommands: [Check.self, Update.self])
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Prints how texts differ from what is expected; status 1 where one does.")
+      abstract: "Prints how texts differ from what is expected; status 1 where one does.",
+      discussion: examples(
+        """
+        fp8c golden check tests/models
+        """))
 
     @OptionGroup var folder: GoldenSettings
 
@@ -242,7 +329,11 @@ struct Golden: ParsableCommand {
 
   struct Update: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Writes what comes out over what is expected, and prints the files it changed.")
+      abstract: "Writes what comes out over what is expected, and prints the files it changed.",
+      discussion: examples(
+        """
+        fp8c golden update tests/models
+        """))
 
     @OptionGroup var folder: GoldenSettings
 
@@ -256,7 +347,8 @@ struct Golden: ParsableCommand {
 
 struct GoldenSettings: ParsableArguments {
   @Argument(help: "A folder; those below it are looked through too.") var folder: String
-  @Option(help: "How many processors to use (default: all).") var jobs: Int?
+  @Option(help: ArgumentHelp("How many processors to use (default: all).", valueName: "count"))
+  var jobs: Int?
   @OptionGroup var messages: MessageSettings
 
   func compiler(_ console: Console) -> Compiler {
@@ -268,15 +360,26 @@ struct GoldenSettings: ParsableArguments {
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs a model and its FP8 form on the same inputs and compares.")
+    abstract: "Runs a model and its FP8 form on the same inputs and compares.",
+    discussion: examples(
+      """
+      fp8c verify model.onnx model.fp8.onnx --inputs batches.npz --min-sqnr 25
+      fp8c verify model.onnx model.fp8.onnx --inputs test.npz --labels test.npz:label
+      """))
 
   @Argument(help: "The source model.") var model: String
   @Argument(help: "The FP8 model.") var quantized: String
-  @Option(help: "Batches: .npz, a folder of them, or test_data_set_* (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Batches: .npz, a folder of them, or test_data_set_* (repeatable).", valueName: "path"),
+    completion: .file(extensions: ["npz"]))
   var inputs: [String]
-  @Option(help: "Right answers of a classifier, as FILE.npz:KEY.") var labels: String?
-  @Option(help: "Fail where an output has less SQNR than this many dB.") var minSqnr: Double?
-  @Option(help: "The shared library of ONNX Runtime.") var onnxruntime: String?
+  @Option(help: ArgumentHelp("Right answers of a classifier.", valueName: "file.npz:key"))
+  var labels: String?
+  @Option(help: ArgumentHelp("Fail where an output has less SQNR than this.", valueName: "dB"))
+  var minSqnr: Double?
+  @Option(help: ArgumentHelp("The shared library of ONNX Runtime.", valueName: "file"))
+  var onnxruntime: String?
   @OptionGroup var messages: MessageSettings
 
   func run() throws {
@@ -292,7 +395,12 @@ struct Verify: ParsableCommand {
 
 struct Targets: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Lists the target descriptions, or prints one.")
+    abstract: "Lists the target descriptions, or prints one.",
+    discussion: examples(
+      """
+      fp8c targets
+      fp8c targets gaudi2 >mine.json
+      """))
 
   @Argument(help: "A target's name.") var name: String?
   @OptionGroup var messages: MessageSettings
@@ -306,7 +414,11 @@ struct Targets: ParsableCommand {
 
 struct Schema: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Lists the JSON Schemas of configurations, targets and scale tables, or prints one.")
+    abstract: "Lists the JSON Schemas of files that people and programs read, or prints one.",
+    discussion: examples(
+      """
+      fp8c schema config >config.schema.json
+      """))
 
   @Argument(help: "A schema's name.") var name: String?
   @OptionGroup var messages: MessageSettings
@@ -320,7 +432,11 @@ struct Schema: ParsableCommand {
 
 struct Explain: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says what a message means and what to do about it; without one lists them.")
+    abstract: "Says what a message means and what to do about it; without one lists them.",
+    discussion: examples(
+      """
+      fp8c explain idle-selector
+      """))
 
   @Argument(help: "A message's identifier, which stands in brackets behind it.") var id: String?
   @OptionGroup var messages: MessageSettings

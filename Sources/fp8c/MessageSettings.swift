@@ -3,16 +3,20 @@ internal import Driver
 
 /// What every command has: how messages are written, and which of them count.
 struct MessageSettings: ParsableArguments {
-  @Option(help: "Messages as text, or as JSON with one object a line: text or json.")
+  @Option(
+    help: ArgumentHelp("Messages as text, or as JSON with one object a line.", valueName: "form"))
   var diagnostics: FormatSpelling = .text
 
-  @Option(help: "Make warnings errors, all or those of an identifier (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Make warnings errors, all or those of an identifier (repeatable).", valueName: "id"))
   var werror: [String] = []
 
-  @Option(help: "Leave the warnings of an identifier out (repeatable).")
+  @Option(
+    help: ArgumentHelp("Leave the warnings of an identifier out (repeatable).", valueName: "id"))
   var noWarn: [String] = []
 
-  @Option(help: "Show progress: auto, always or never.")
+  @Option(help: ArgumentHelp("Show progress: auto, always or never.", valueName: "when"))
   var progress: ProgressSpelling = .auto
 
   @Flag(name: .customShort("q"), help: "Say only what is wrong.")

@@ -6,87 +6,134 @@ internal import Support
 
 /// The options that compile, measure and quantize share (cli.md section 2).
 struct SharedOptions: ParsableArguments {
-  @Option(help: "The configuration of Intel Neural Compressor, a JSON file.")
+  @Option(
+    help: ArgumentHelp(
+      "The configuration of Intel Neural Compressor, a JSON file.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
   var config: String?
 
-  @Option(name: .customLong("fp8-config"), help: "E4M3 or E5M2 (default: E4M3).")
+  @Option(
+    name: .customLong("fp8-config"),
+    help: ArgumentHelp("E4M3 or E5M2 (default: E4M3).", valueName: "format"))
   var format: FP8Spelling?
 
-  @Option(help: "The type of what is not FP8: bf16, fp16 or fp32 (default: bf16).")
+  @Option(
+    help: ArgumentHelp(
+      "The type of what is not FP8: bf16, fp16 or fp32 (default: bf16).", valueName: "type"))
   var hpDtype: HPSpelling?
 
-  @Option(help: "How scales are chosen (default: maxabs_hw).")
+  @Option(help: ArgumentHelp("How scales are chosen (default: maxabs_hw).", valueName: "name"))
   var scaleMethod: String?
 
-  @Option(help: "What is measured: maxabs, maxabs_per_channel, save or shape (default: maxabs).")
+  @Option(
+    help: ArgumentHelp(
+      "What is measured: maxabs, maxabs_per_channel, save or shape (default: maxabs).",
+      valueName: "kind"))
   var observer: ObserverSpelling?
 
   @Option(
-    help: "OUTPUT and ALL leave outputs out; NONE, INPUT and PARAMS do not (default: OUTPUT).")
+    help: ArgumentHelp(
+      "OUTPUT and ALL leave outputs out; NONE, INPUT and PARAMS do not (default: OUTPUT).",
+      valueName: "what"))
   var measureExclude: ExcludeSpelling?
 
-  @Option(help: "Take modules whose path matches this regular expression (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Take modules whose path matches this regular expression (repeatable).", valueName: "regex"))
   var allowName: [String] = []
 
-  @Option(help: "Take modules of this type (repeatable).")
+  @Option(help: ArgumentHelp("Take modules of this type (repeatable).", valueName: "type"))
   var allowType: [String] = []
 
-  @Option(help: "Leave modules whose path matches this regular expression (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Leave modules whose path matches this regular expression (repeatable).", valueName: "regex"))
   var blockName: [String] = []
 
-  @Option(help: "Leave modules of this type (repeatable).")
+  @Option(help: ArgumentHelp("Leave modules of this type (repeatable).", valueName: "type"))
   var blockType: [String] = []
 
-  @Option(help: "Folder and prefix of measurement files (default: ./hqt_output/measure).")
+  @Option(
+    help: ArgumentHelp(
+      "Folder and prefix of measurement files (default: ./hqt_output/measure).", valueName: "prefix"
+    ))
   var dumpStatsPath: String?
 
-  @Option(help: "A target by name, or its description as a file (default: gaudi2).")
+  @Option(
+    help: ArgumentHelp(
+      "A target by name, or its description as a file (default: gaudi2).", valueName: "target"),
+    completion: .file(extensions: ["json"]))
   var target: String?
 
   @Flag(help: "Write QuantizeLinear and DequantizeLinear instead of the target's operators.")
   var qdq = false
 
-  @Option(help: "Batches to measure: .npz, a folder of them, or test_data_set_* (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Batches to measure: .npz, a folder of them, or test_data_set_* (repeatable).",
+      valueName: "path"), completion: .file(extensions: ["npz"]))
   var calibration: [String] = []
 
-  @Option(help: "Where the scale table goes (default: OUT with .scales.json for .onnx).")
+  @Option(
+    help: ArgumentHelp(
+      "Where the scale table goes (default: OUT with .scales.json for .onnx).", valueName: "file"),
+    completion: .file(extensions: ["json"]))
   var scales: String?
 
-  @Option(help: "Where the final graph goes as text.")
+  @Option(
+    help: ArgumentHelp("Where the final graph goes as text.", valueName: "file"),
+    completion: .file(extensions: ["ir"]))
   var ir: String?
 
-  @Option(help: "Print the graph after this pass, or after all (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Print the graph after this pass, or after all (repeatable).", valueName: "pass"))
   var printIrAfter: [String] = []
 
-  @Option(help: "Print the graph before this pass, or before all (repeatable).")
+  @Option(
+    help: ArgumentHelp(
+      "Print the graph before this pass, or before all (repeatable).", valueName: "pass"))
   var printIrBefore: [String] = []
 
   @Option(
-    help: "Say why nodes were or were not taken: all, or those of a kind, type, path or name.")
+    help: ArgumentHelp(
+      "Say why nodes were or were not taken: all, or those of a kind, type, path or name.",
+      valueName: "subject"))
   var explain: String?
 
-  @Option(help: "A JSON object of the model's names by the measurement's.")
+  @Option(
+    help: ArgumentHelp(
+      "A JSON object of the model's names by the measurement's.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
   var moduleMap: String?
 
   @Option(
-    help: "Exchange parents of measured names, OLD=NEW; an empty one drops or adds (repeatable).")
+    help: ArgumentHelp(
+      "Exchange parents of measured names, OLD=NEW; an empty one drops or adds (repeatable).",
+      valueName: "old=new"))
   var modulePrefixMap: [String] = []
 
-  @Option(help: "Where a dependency file for Make and Ninja goes.")
+  @Option(
+    help: ArgumentHelp("Where a dependency file for Make and Ninja goes.", valueName: "file"),
+    completion: .file())
   var depfile: String?
 
-  @Option(help: "Keep weights in a file beside the model: never, auto or always.")
+  @Option(
+    help: ArgumentHelp(
+      "Keep weights in a file beside the model: never, auto or always.", valueName: "when"))
   var externalData: ExternalSpelling = .auto
 
-  @Option(help: "Weights below this many bytes stay inside the model.")
+  @Option(
+    help: ArgumentHelp("Weights below this many bytes stay inside the model.", valueName: "bytes"))
   var externalDataThreshold: Int64 = 1024
 
-  @Option(help: "How many processors to use (default: all).")
+  @Option(help: ArgumentHelp("How many processors to use (default: all).", valueName: "count"))
   var jobs: Int?
 
   @Option(
-    help:
+    help: ArgumentHelp(
       "Memory to keep to, in bytes or with K, M or G behind; too little is refused at the start.",
+      valueName: "size"),
     transform: { try SharedOptions.size($0) })
   var memoryLimit: Int64?
 
@@ -104,7 +151,9 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Print the resolved configuration and end.")
   var printConfig = false
 
-  @Option(help: "Compute scales as the device does, or exactly: device or exact.")
+  @Option(
+    help: ArgumentHelp(
+      "Compute scales as the device does, or exactly: device or exact.", valueName: "arithmetic"))
   var scaleArithmetic: ArithmeticSpelling?
 
   @Flag(help: "Round weights to the high precision type before FP8, as INC does.")
@@ -121,7 +170,9 @@ struct SharedOptions: ParsableArguments {
   @Flag(help: "Do not wait for the disk.")
   var noSync = false
 
-  @Option(help: "The shared library of ONNX Runtime.")
+  @Option(
+    help: ArgumentHelp("The shared library of ONNX Runtime.", valueName: "file"),
+    completion: .file(extensions: ["so"]))
   var onnxruntime: String?
 
   func validate() throws {

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Builds the example of each build system and checks what a change rebuilds.
+#
+# usage: run.sh [make | ninja | cmake | swiftpm | links]...
+#
+# FP8C names the binary (default: .build/release/fp8c). All work is done in a temporary folder.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+fp8c=${FP8C:-$root/.build/release/fp8c}
+unset FP8C
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+
+fail() {
+  echo "FAILED: $*" >&2
+  tail -n 30 "$work/log" >&2
+  exit 1
+}
+
+# Installs as a user would, with a wrapper around the binary that counts its runs.
+install_counted() {
+  make -s -C "$root" install-files PREFIX="$prefix" FP8C="$fp8c"
+  mv "$prefix/bin/fp8c" "$prefix/bin/fp8c.real"
+  printf '#!/bin/sh\necho run >>"%s"\nexec "%s" "$@"\n' "$work/runs" "$prefix/bin/fp8c.real" \
+    >"$prefix/bin/fp8c"
+  chmod +x "$prefix/bin/fp8c"
+  export PATH=$prefix/bin:$PATH PKG_CONFIG_PATH=$prefix/share/pkgconfig CMAKE_PREFIX_PATH=$prefix
+}
+
+# A fresh copy of an example ($1) with the model in the folder $2.
+copy_example() {
+  rm -rf "$work/example"
+  cp -r "$root/Tests/Examples/$1" "$work/example"
+  local folder=$work/example/$2
+  cp "$root/golden/models/onnx/external_many.onnx" "$folder/model.onnx"
+  cp -r "$root/golden/models/onnx/external_files" "$folder"
+  cp "$root"/Tests/Examples/model/model* "$folder"
+  echo "nothing to do with it" >"$folder/notes.txt"
+  : >"$work/runs"
+}
+
+runs() { wc -l <"$work/runs"; }
+
+# Runs the build; it ran fp8c $2 times, and afterwards the output differs ("new") or not ("same").
+step() {
+  local what=$1 expected=$2 content=$3 before after=0
+  before=$(sha256sum 2>/dev/null <"$output" || true)
+  : >"$work/runs"
+  (cd "$work/example" && build) >"$work/log" 2>&1 || fail "$system: $what: the build failed"
+  [ -f "$output" ] || fail "$system: $what: there is no output"
+  [ "$(runs)" = "$expected" ] || fail "$system: $what: fp8c ran $(runs) times, expected $expected"
+  after=$(sha256sum <"$output")
+  case $content in
+    new) [ "$before" != "$after" ] || fail "$system: $what: the output is the same" ;;
+    same) [ "$before" = "$after" ] || fail "$system: $what: the output is another" ;;
+  esac
+  echo "$system: $what: ok"
+}
+
+# The steps that every build system has to pass; $1 is the folder of the model in the example.
+steps() {
+  local folder=$work/example/$1
+  step "clean build" 1 new
+  step "build again, nothing runs" 0 same
+  printf '\xbd' | dd of="$folder/external_files/a.bin" bs=1 seek=4099 conv=notrunc status=none
+  step "weights edited" 1 new
+  step "build again, nothing runs" 0 same
+  sed -i 's/fp32/fp16/' "$folder/model.config.json"
+  step "configuration edited" 1 new
+  sed -i 's/^\( *\)[0-9][0-9.]*$/\11000.0/' "$folder/model_hooks_maxabs.json"
+  step "measurement edited" 1 new
+  step "build again, nothing runs" 0 same
+  touch "$folder/$unrelated"
+  step "another file touched, nothing runs" 0 same
+  touch "$folder/external_files/b.bin"
+  step "weights touched only" 1 same
+  step "build again, nothing runs" 0 same
+  rm "$output"
+  head -c 100 "$root/golden/models/onnx/external_many.onnx" >"$folder/model.onnx"
+  if (cd "$work/example" && build) >"$work/log" 2>&1; then fail "$system: a broken model passed"; fi
+  grep -q "error: .*model.onnx" "$work/log" || fail "$system: the error does not name the model"
+  [ ! -e "$output" ] || fail "$system: a broken model left an output"
+  echo "$system: broken model fails, no output: ok"
+}
+
+run_make() {
+  system=make output=$work/example/model.fp8.onnx unrelated=notes.txt
+  build() { make; }
+  copy_example make .
+  steps .
+}
+
+run_ninja() {
+  system=ninja output=$work/example/model.fp8.onnx unrelated=notes.txt
+  build() { ninja; }
+  copy_example ninja .
+  cp "$prefix/share/fp8c/fp8c.ninja" "$work/example"
+  steps .
+}
+
+run_cmake() {
+  local generator
+  for generator in "Unix Makefiles" Ninja; do
+    system="cmake, $generator" output=$work/example/build/model.fp8.onnx unrelated=notes.txt
+    build() { cmake --build build; }
+    copy_example cmake .
+    cmake -S "$work/example" -B "$work/example/build" -G "$generator" >"$work/log" 2>&1 \
+      || fail "$system: the configuration failed"
+    steps .
+  done
+}
+
+# SwiftPM builds fp8c itself, once more in the second build after it was downloaded: both come before the
+# steps. What ran is seen from the time of the output.
+run_swiftpm() {
+  system=swiftpm unrelated=App.swift
+  copy_example swiftpm Sources/App
+  rm "$work/example/Sources/App/notes.txt"
+  ln -s "$root" "$work/fp8c"
+  output=$work/example/.build/plugins/outputs/example/App/destination/CompileModels/model.fp8.onnx
+  build() {
+    local before
+    before=$(stat -c %Y.%y "$output" 2>/dev/null || true)
+    swift build || return 1
+    [ "$before" = "$(stat -c %Y.%y "$output")" ] || echo run >>"$work/runs"
+  }
+  (cd "$work/example" && swift build && swift build) >"$work/log" 2>&1 \
+    || fail "$system: fp8c cannot be built"
+  rm "$output"
+  steps Sources/App
+}
+
+# What a build that has to know its inputs beforehand does: a folder of links to what --print-deps lists.
+run_links() {
+  system=links
+  copy_example make .
+  local links=$work/links file
+  local flags=(--config model.config.json --dump-stats-path model)
+  (cd "$work/example" && fp8c compile model.onnx -o model.fp8.onnx "${flags[@]}" -q)
+  (cd "$work/example" && fp8c inspect --print-deps model.onnx "${flags[@]}") >"$work/files"
+  while read -r file; do
+    mkdir -p "$links/$(dirname "$file")"
+    ln -s "$work/example/$file" "$links/$file"
+  done <"$work/files"
+  (cd "$links" && fp8c compile model.onnx -o model.fp8.onnx "${flags[@]}" -q) >"$work/log" 2>&1 \
+    || fail "$system: compiling from links failed"
+  cmp "$work/example/model.fp8.onnx" "$links/model.fp8.onnx" || fail "$system: another output"
+  cmp "$work/example/model.fp8.scales.json" "$links/model.fp8.scales.json" \
+    || fail "$system: another table"
+  echo "$system: $(wc -l <"$work/files") files listed, compiled from links to them: ok"
+}
+
+install_counted
+for name in "${@:-make ninja cmake links}"; do
+  for one in $name; do "run_$one"; done
+done
