@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers lint install install-files build-systems dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools dependencies generated runtime
 
 all: build
 
@@ -17,10 +17,12 @@ dependencies:
 	  $(SUDO) apt-get install -y -qq pkg-config libprotobuf-c-dev zlib1g-dev libssl-dev; \
 	fi
 
-# The build systems that the examples are for.
-build-systems:
-	@if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then \
-	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq cmake ninja-build; \
+# The build systems that the examples are for, and a validator of JSON Schemas.
+test-tools:
+	@if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null \
+	    || ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then \
+	  $(SUDO) apt-get update -qq && \
+	  $(SUDO) apt-get install -y -qq cmake ninja-build python3-jsonschema; \
 	fi
 
 # The compiler of protobuf-c is only needed to compare the generated code with what is committed.
@@ -37,11 +39,12 @@ runtime:
 build: dependencies
 	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
-test: dependencies build-systems generated runtime lint
+test: dependencies test-tools generated runtime lint
 	swift build --build-tests --enable-code-coverage $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  swift test --skip-build --enable-code-coverage
 	Sources/Integration/check-diagnostics.py $$(swift test --show-codecov-path)
+	LLVM_PROFILE_FILE=/dev/null /usr/bin/python3 Sources/Integration/check-schemas.py .build/debug/fp8c
 	LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
 	  make ninja cmake links swiftpm
 
@@ -76,6 +79,11 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 	.venv/peers/bin/pip install -q onnx==1.23.2 onnxruntime==1.32.0 onnx-neural-compressor==1.0 \
 	  coloredlogs packaging prettytable psutil py-cpuinfo pydantic scikit-learn scipy sympy
 	touch $@
+
+# The same bytes whatever stands around a run: one digest a model over all combinations.
+matrix: build
+	swift build --product fp8c
+	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c
 
 lint:
 	swift format lint -r --strict Sources Tests Package.swift

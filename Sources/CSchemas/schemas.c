@@ -9,6 +9,12 @@ static const unsigned char config[] = {
 static const unsigned char diagnostics[] = {
 #embed "../../schemas/diagnostics.json"
 };
+static const unsigned char inspect[] = {
+#embed "../../schemas/inspect.schema.json"
+};
+static const unsigned char measurement[] = {
+#embed "../../schemas/measurement.schema.json"
+};
 static const unsigned char methods[] = {
 #embed "../../schemas/methods.json"
 };
@@ -45,6 +51,8 @@ static const unsigned char generic[] = {
 const fp8c_schema fp8c_schemas[] = {
     SCHEMA("config.schema.json", config),
     SCHEMA("diagnostics.json", diagnostics),
+    SCHEMA("inspect.schema.json", inspect),
+    SCHEMA("measurement.schema.json", measurement),
     SCHEMA("methods.json", methods),
     SCHEMA("modules.json", modules),
     SCHEMA("operators.json", operators),

@@ -6,8 +6,11 @@
 
 /// Opens `path` for reading below the folder `folder` without ever leaving it: no `..`, no link
 /// that leads outside, no magic link. Returns a descriptor, or -1 with `errno` set (EXDEV where the
-/// path leaves the folder). Kernels without openat2 give ENOSYS.
+/// path leaves the folder).
 int fp8c_open_beneath(int folder, const char *path);
+
+/// The same without the system call openat2, which older kernels and some sandboxes do not have.
+int fp8c_open_beneath_by_steps(int folder, const char *path);
 
 /// Moves up to `count` bytes between two files inside the kernel; -1 with `errno` where it cannot.
 ssize_t fp8c_copy_range(int from, int64_t from_offset, int to, int64_t to_offset, size_t count);
