@@ -12,6 +12,7 @@ unset FP8C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
+: >"$work/log"
 
 fail() {
   echo "FAILED: $*" >&2
@@ -27,6 +28,20 @@ install_counted() {
     >"$prefix/bin/fp8c"
   chmod +x "$prefix/bin/fp8c"
   export PATH=$prefix/bin:$PATH PKG_CONFIG_PATH=$prefix/share/pkgconfig CMAKE_PREFIX_PATH=$prefix
+}
+
+# What else an installation has: a page for each command, completions that parse, a version for CMake.
+check_installation() {
+  local command pages=$prefix/share/man/man1
+  for command in $("$fp8c" --experimental-dump-help | grep -o '"commandName" *: *"[a-z0-9-]*"' \
+    | sed 's/.*"\([a-z0-9-]*\)"$/\1/' | grep -vx -e help -e fp8c -e check -e update | sort -u); do
+    grep -q '^\.SH EXAMPLES' "$pages/fp8c-$command.1" || fail "no manual page for $command"
+  done
+  bash -n "$prefix/share/bash-completion/completions/fp8c" || fail "completions for bash"
+  [ "$(pkg-config --variable=bindir fp8c)/fp8c" -ef "$prefix/bin/fp8c" ] || fail "pkg-config"
+  "$prefix/bin/fp8c" schema target | cmp - "$prefix/share/fp8c/schemas/target.schema.json" \
+    || fail "schemas"
+  echo "installed: a page for each command, completions, schemas, pkg-config: ok"
 }
 
 # A fresh copy of an example ($1) with the model in the folder $2.
@@ -153,6 +168,7 @@ run_links() {
 }
 
 install_counted
+check_installation
 for name in "${@:-make ninja cmake links}"; do
   for one in $name; do "run_$one"; done
 done
