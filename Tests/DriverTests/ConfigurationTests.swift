@@ -114,7 +114,7 @@ import Testing
   }
 
   @Test func `the schema of configurations has the keys and words that are read`() throws {
-    #expect(try Command(["schema"]).output == "config\nscale-table\ntarget\n")
+    #expect(try Command(["schema"]).output == "config\ninspect\nmeasurement\nscale-table\ntarget\n")
     let unknown = try Command(["schema", "targets"])
     #expect(unknown.status == 64 && unknown.errors.contains("did you mean 'target'?"))
     let properties = try schema("config").member("properties")
