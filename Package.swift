@@ -47,11 +47,12 @@ let rooms: [[Target]] = [
   room("Measurements", ["FP8", "IR", "NPZ", "Support", "Targets"]),
   room("Calibration", ["COnnxRuntime", "FP8", "IR", "NPZ", "Support"]),
   room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
+  room("Verification", ["IR", "Support"]),
   room(
     "Driver",
     [
       "Backend", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX", "Passes",
-      "Support", "Targets", "Weights",
+      "Support", "Targets", "Verification", "Weights",
     ]),
 ]
 

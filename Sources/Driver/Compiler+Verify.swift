@@ -3,13 +3,28 @@ internal import Glibc
 internal import IR
 internal import NPZ
 package import Support
+internal import Verification
 
 extension Compiler {
-  /// `fp8c verify --inputs`: runs both models and prints the SQNR of every output, and with labels
-  /// how many answers are right.
+  /// `fp8c verify`: proves that the models are one but for the quantization; with inputs, runs both too and
+  /// prints the SQNR of every output, and with labels how many answers are right.
   package func verify(
     quantized: String, inputs: [String], labels: String?, minimum: Double?
   ) throws(Diagnostic) -> ExitStatus {
+    do throws(Diagnostic) {
+      let proof = try proveStructure(of: quantized)
+      let (nodes, weights) = (proof.nodeCount, proof.claims.count)
+      try console.result("structure: \(nodes) operators and \(weights) weights are the source's\n")
+    } catch {
+      // Running the models says something all the same.
+      guard error.severity == .warning, !inputs.isEmpty else {
+        var error = error
+        error.severity = .error
+        throw error
+      }
+      console.report(error)
+    }
+    guard !inputs.isEmpty else { return .done }
     let (model, _) = try load(options.model)
     let graph = model.graph
     let place = try labels.map { (text) throws(Diagnostic) in

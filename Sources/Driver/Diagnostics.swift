@@ -143,6 +143,14 @@ extension Diagnostic {
       ])
   }
 
+  /// A warning where the models are run too.
+  static func scaleComputed(at location: Location) -> Diagnostic {
+    Diagnostic(
+      .warning, .malformedInput, at: location,
+      "has a scale that is computed when the model runs, so the quantization cannot be taken away",
+      notes: ["'--inputs' runs both models and compares what they give"])
+  }
+
   static func standardOutput(_ reason: String) -> Diagnostic {
     Diagnostic(.error, .inputOutput, "standard output cannot be written: \(reason)")
   }
@@ -151,6 +159,14 @@ extension Diagnostic {
     Diagnostic(
       "weight '\(name)' is FP8 already and has codes beyond the target's range of \(limit)",
       notes: ["halve its values and double its scale, or choose a target of a larger range"])
+  }
+
+  static func structureDiffers(
+    _ place: String, _ message: String, count: Int, file: String
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .checkFailed, at: Location(file: file), "\(place) \(message)",
+      notes: count > 1 ? ["\(count) differences in all, this is the first"] : [])
   }
 
   static func tooFewLabels(_ count: Int) -> Diagnostic {
@@ -183,6 +199,17 @@ extension Diagnostic {
       .warning, .done,
       "'fake_quant' writes QuantizeLinear and DequantizeLinear, with weights as codes: the numbers are "
         + "the same")
+  }
+
+  static func weightDiffers(
+    _ name: String, written: String, isCode: Bool, file: String
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .checkFailed, at: Location(file: file),
+      "weight '\(name)' as '\(written)': "
+        + (isCode
+          ? "its codes are not those of the source at a scale that the graph takes off"
+          : "its elements are not the source's"))
   }
 
   static func weightNotFinite(_ name: String, count: Int, first: Int) -> Diagnostic {

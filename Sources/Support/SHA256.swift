@@ -44,3 +44,45 @@ internal import CCrypto
     return try digest.finish()
   }
 }
+
+/// Takes bytes for their digest alone.
+package struct DigestSink: ~Copyable, ByteSink {
+  package private(set) var length: Int64 = 0
+  private var digest: SHA256
+
+  package init() throws(Diagnostic) { digest = try SHA256() }
+
+  package mutating func write(_ bytes: Span<UInt8>) throws(Diagnostic) {
+    try digest.update(bytes)
+    length += Int64(bytes.count)
+  }
+
+  package mutating func write(_ bytes: ArraySlice<UInt8>) throws(Diagnostic) {
+    let whole = Array(bytes)
+    try write(whole.span)
+  }
+
+  package mutating func writeZeros(_ count: Int64) throws(Diagnostic) {
+    var rest = count
+    let zeros = [UInt8](repeating: 0, count: Int(min(count, 1 << 16)))
+    while rest > 0 {
+      let piece = min(rest, Int64(zeros.count))
+      try write(zeros[..<Int(piece)])
+      rest -= piece
+    }
+  }
+
+  package mutating func copy(
+    _ range: Range<Int64>, of file: borrowing InputFile
+  ) throws(Diagnostic) {
+    var offset = range.lowerBound
+    while offset < range.upperBound {
+      let count = Int(min(range.upperBound - offset, 1 << 20))
+      let bytes = try file.bytes(at: offset, count: count)
+      try write(bytes.span)
+      offset += Int64(count)
+    }
+  }
+
+  package consuming func finish() throws(Diagnostic) -> String { try digest.finish() }
+}

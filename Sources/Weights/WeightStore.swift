@@ -143,6 +143,13 @@ package final class WeightStore: Sendable {
     return try digest.finish()
   }
 
+  /// The SHA-256 of a weight as the graph reads it.
+  package func digest(of weight: Weight) throws(Diagnostic) -> String {
+    var sink = try DigestSink()
+    try write(weight, to: &sink)
+    return try sink.finish()
+  }
+
   /// All stored elements of a weight that has to be held whole.
   func storedBytes(of weight: Weight) throws(Diagnostic) -> [UInt8] {
     var bytes: [UInt8] = []

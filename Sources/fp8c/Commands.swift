@@ -373,7 +373,7 @@ struct Verify: ParsableCommand {
     help: ArgumentHelp(
       "Batches: .npz, a folder of them, or test_data_set_* (repeatable).", valueName: "path"),
     completion: .file(extensions: ["npz"]))
-  var inputs: [String]
+  var inputs: [String] = []
   @Option(help: ArgumentHelp("Right answers of a classifier.", valueName: "file.npz:key"))
   var labels: String?
   @Option(help: ArgumentHelp("Fail where an output has less SQNR than this.", valueName: "dB"))

@@ -25,11 +25,17 @@ package struct InlineFunctions: Pass {
   /// would double with every link.
   package static let limit = 1_000_000
 
-  package init() {}
+  /// Functions that hold no module are inlined too, in bodies as well, but for those of these names.
+  private let allBut: [String]?
+
+  package init() { allBut = nil }
+
+  package init(allBut kept: [String]) { allBut = kept }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     guard !model.functions.isEmpty else { return }
-    var inliner = try FunctionInliner(model, context)
+    if allBut != nil { try inlineBodies(of: &model.graph, model, context, depth: 0) }
+    var inliner = try FunctionInliner(model, context, allBut: allBut)
     try inliner.run(on: &model.graph)
     for item in inliner.opsets where model.opsets.version(of: item.domain) == nil {
       model.opsets.append(item)
@@ -37,6 +43,23 @@ package struct InlineFunctions: Pass {
     let called = Model.calledFunctions(of: model)
     model.functions.removeAll { inliner.inlined.contains($0.key) && !called.contains($0.key) }
     context.count("calls", by: inliner.count)
+  }
+}
+
+extension InlineFunctions {
+  private func inlineBodies(
+    of graph: inout Graph, _ model: Model, _ context: PassContext, depth: Int
+  ) throws(Diagnostic) {
+    guard depth < Graph.depthLimit else { return }
+    for id in graph.nodeIDs where graph[id].hasBodies {
+      var node = graph[id]
+      try node.mapBodies { (body) throws(Diagnostic) in
+        try inlineBodies(of: &body, model, context, depth: depth + 1)
+        var inliner = try FunctionInliner(model, context, allBut: allBut)
+        try inliner.run(on: &body)
+      }
+      graph.update(id) { $0 = node }
+    }
   }
 }
 
@@ -71,7 +94,9 @@ private struct FunctionInliner {
   private(set) var count = 0
   private var nodeCount = 0
 
-  init(_ model: Model, _ context: PassContext) throws(Diagnostic) {
+  init(
+    _ model: Model, _ context: PassContext, allBut: [String]?
+  ) throws(Diagnostic) {
     imports = model.opsets
     names = NameSource(model.graph)
     let all = Dictionary(model.functions.map { ($0.key, $0) }) { first, _ in first }
@@ -82,7 +107,10 @@ private struct FunctionInliner {
       target: model.opset ?? 0, operators: context.settings.operators,
       opsets: try OpsetTable.embedded(), functions: Set(all.keys))
     for function in model.functions {
-      guard FunctionInliner.holdsModule(function, all, roots, &known, depth: 1) else { continue }
+      let isChosen =
+        allBut.map { !$0.contains(function.key.name) }
+        ?? FunctionInliner.holdsModule(function, all, roots, &known, depth: 1)
+      guard isChosen else { continue }
       var function = function
       if let version = function.opsets.version(of: ""), let opset = model.opset, version != opset {
         guard version < opset else { continue }

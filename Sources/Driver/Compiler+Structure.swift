@@ -1,0 +1,228 @@
+internal import FP8
+internal import IR
+internal import Passes
+internal import Support
+internal import Targets
+internal import Verification
+internal import Weights
+
+/// The structural part of `fp8c verify`.
+extension Compiler {
+  /// Proves that a written model is the source but for its quantization; throws the first difference.
+  ///
+  /// The source is prepared as for quantizing, up to where modules would be looked for: constants in one
+  /// form, one opset, attention written out or left. Of the written model only calls are written out.
+  func proveStructure(of quantized: String) throws(Diagnostic) -> StructuralProof {
+    let source = try load(options.model)
+    let written = try load(quantized)
+    guard let sourceStore = source.store, let writtenStore = written.store else {
+      throw .needsWeights(source.store == nil ? options.model : quantized)
+    }
+    var context = PassContext(try settings(Configuration()))
+    try checkScalesAreStored(written.model, context.settings.target, quantized)
+    var erased = written.model
+    let types = try Pipeline(parsing: "infer-types")
+    do throws(Diagnostic) {
+      try types.run(on: &erased, in: &context)
+      try InlineFunctions(allBut: StructuralProof.wholeFunctions).run(on: &erased, in: &context)
+      try types.run(on: &erased, in: &context)
+    } catch {
+      throw error.inFile(quantized)
+    }
+    var proof: StructuralProof?
+    for attention in Attention.allCases {
+      var prepared = source.model
+      context.settings.selection.allowedTypes = attention == .parts ? ["Matmul", "Softmax"] : []
+      let raise = erased.opset.map { "raise-opset{opset=\($0)}, " } ?? ""
+      let passes =
+        "infer-types, canonicalize, \(raise)inline-functions, infer-types, canonicalize, "
+        + "expand-fused, \(attention == .whole ? "" : "expand-attention, ")hoist-weights"
+      try run(try Pipeline(parsing: passes), on: &prepared, in: &context)
+      let found = StructuralProof(source: prepared.graph, written: erased.graph) { side, weight in
+        numbers(of: weight, in: side == .source ? sourceStore : writtenStore)
+      }
+      if found.differences.isEmpty || proof == nil { proof = found }
+      if found.differences.isEmpty { break }
+    }
+    guard let proof else { throw .needsWeights(options.model) }
+    if let first = proof.differences.first {
+      throw .structureDiffers(
+        first.place, first.message, count: proof.differences.count, file: quantized)
+    }
+    try checkWeights(of: proof, sourceStore, writtenStore, quantized)
+    return proof
+  }
+
+  /// A scale that is computed when the model runs, a second result of its quantizer, cannot be taken away.
+  private func checkScalesAreStored(
+    _ model: Model, _ target: Target, _ file: String
+  ) throws(Diagnostic) {
+    let graph = model.graph
+    for id in graph.nodeIDs {
+      let node = graph[id]
+      guard node.op.hasSuffix(target.quantizer), node.outputs.count > 1 else { continue }
+      throw .scaleComputed(at: Location(file: file, node: graph.label(of: id)))
+    }
+  }
+
+  /// Finds the scale that each weight's codes were made with, and puts it into the equations.
+  private func checkWeights(
+    of proof: StructuralProof, _ source: WeightStore, _ written: WeightStore, _ quantized: String
+  ) throws(Diagnostic) {
+    var scales = [[[Double]]](repeating: [], count: proof.claims.count)
+    let asked: [(claim: Int, candidates: [[Double]])] = proof.claims.indices.map { claim in
+      var constants: [[Double]] = []
+      for balance in proof.balances where balance.claims.contains(claim) {
+        for constant in balance.constants where !constants.contains(constant) {
+          constants.append(constant)
+        }
+      }
+      return (claim, constants)
+    }
+    let claims = proof.claims
+    func answer(_ questions: [(claim: Int, candidates: [[Double]])]) throws(Diagnostic) {
+      let found = try Parallel.map(questions, jobs: options.jobs ?? Parallel.processors) {
+        (question) throws(Diagnostic) in
+        try self.scales(
+          of: claims[question.claim], among: question.candidates, source, written)
+      }
+      for (question, found) in zip(questions, found) { scales[question.claim] = found }
+    }
+    try answer(asked)
+    // A scale that was merged with another constant follows from the equation once the others are known.
+    var isLast = false
+    while scales.contains(where: \.isEmpty), !isLast {
+      let count = scales.count(where: \.isEmpty)
+      var questions: [(claim: Int, candidates: [[Double]])] = []
+      for balance in proof.balances {
+        let open = balance.claims.filter { scales[$0].isEmpty }
+        guard let claim = open.first, open.count == 1,
+          !questions.contains(where: { $0.claim == claim })
+        else { continue }
+        let known = balance.claims.compactMap { scales[$0].first }
+        questions.append((claim, balance.remainder(scales: known)))
+      }
+      if questions.isEmpty {
+        // Two of one equation are left. Only powers of two are merged, so one of the two is one, or one
+        // times a constant.
+        let claim = scales.firstIndex(where: \.isEmpty) ?? 0
+        let constants = asked[claim].candidates.filter { $0.count > 1 }
+        questions = [
+          (
+            claim,
+            Compiler.powers.flatMap { power in
+              [[power]] + constants.map { $0.map { $0 * power } }
+            }
+          )
+        ]
+      }
+      try answer(questions)
+      isLast = scales.count(where: \.isEmpty) == count
+    }
+    for (claim, found) in zip(proof.claims, scales) where found.isEmpty {
+      throw .weightDiffers(
+        claim.sourceName, written: claim.writtenName,
+        isCode: claim.written.type().element.isFloat8, file: quantized)
+    }
+    for balance in proof.balances {
+      // Codes that are all zero, or few, may follow from several scales.
+      var choices: [[[Double]]] = [[]]
+      for claim in balance.claims {
+        choices = choices.prefix(Compiler.choiceLimit).flatMap { choice in
+          scales[claim].map { choice + [$0] }
+        }
+      }
+      guard choices.contains(where: { balance.holds(scales: $0) }) else {
+        throw .structureDiffers(
+          balance.place, "reads a value times \(balance.text(scales: choices.first ?? []))",
+          count: 1, file: quantized)
+      }
+    }
+  }
+
+  /// How attention that was one operator may have been written.
+  private enum Attention: CaseIterable {
+    /// As the default list of types has it.
+    case standard
+    case parts
+    case whole
+  }
+
+  /// The powers of two that scales are.
+  private static let powers = (-48...24).map { Double(sign: .plus, exponent: $0, significand: 1) }
+
+  /// The most combinations of scales that are tried for one equation.
+  private static let choiceLimit = 64
+
+  /// The most elements that a constant which is looked at may have.
+  private static let smallCount = 1 << 16
+
+  private func numbers(of weight: Weight, in store: WeightStore) -> [Double]? {
+    let type = weight.type()
+    guard type.element.isHighPrecision, let count = type.elementCount,
+      count > 0, count <= Compiler.smallCount
+    else { return nil }
+    var wide = weight
+    if type.element != .float32 { wide.recipe.append(.cast(.float32)) }
+    var sink = MemorySink()
+    guard (try? store.write(wide, to: &sink)) != nil else { return nil }
+    return stride(from: 0, to: sink.bytes.count, by: 4).map { start in
+      let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(sink.bytes[start + $1]) << UInt32(8 * $1) }
+      return Double(Float(bitPattern: bits))
+    }
+  }
+
+  // MARK: Weights
+
+  /// The scales with which the source's bytes give those that were written, `[1]` for what is not quantized.
+  private func scales(
+    of claim: StructuralProof.Claim, among candidates: [[Double]], _ source: WeightStore,
+    _ written: WeightStore
+  ) throws(Diagnostic) -> [[Double]] {
+    var expected = claim.source
+    expected.isOverridable = false
+    if let permutation = claim.permutation { expected.recipe.append(.transpose(permutation)) }
+    let type = claim.written.type()
+    guard expected.type().elementCount == type.elementCount else { return [] }
+    let found = try written.digest(of: claim.written)
+    if try source.digest(of: expected) == found { return [[1]] }
+    let from = expected.type().element
+    guard from != type.element, from.isHighPrecision else { return [] }
+    guard let format = FP8Format.allCases.first(where: { $0.element == type.element }) else {
+      guard type.element.isHighPrecision else { return [] }
+      expected.recipe.append(.cast(type.element, saturates: true))
+      return try source.digest(of: expected) == found ? [[1]] : []
+    }
+    // The full scale is the target's, which the file does not say.
+    var fullscales: [Float] = []
+    for name in Target.names {
+      let limits = try Target.load(name).formats.first { $0.encoding == format }
+      if let limits, !fullscales.contains(limits.fullscale) { fullscales.append(limits.fullscale) }
+    }
+    let channels =
+      (type.shape?.indices.contains(claim.channelAxis) ?? false)
+      ? type.shape?[claim.channelAxis].size : nil
+    var result: [[Double]] = []
+    for numbers in candidates {
+      let floats = numbers.map { Float($0) }
+      guard floats.allSatisfy({ $0.isFinite && $0 > 0 }),
+        floats.count == 1 || Int64(floats.count) == channels
+      else { continue }
+      let scale =
+        floats.count == 1
+        ? Scale.perTensor(floats[0]) : .perChannel(floats, axis: claim.channelAxis)
+      search: for fullscale in fullscales {
+        for via in [nil, ElementType.bfloat16, .float16] {
+          var candidate = expected
+          candidate.recipe.append(
+            .quantize(
+              Quantization(element: type.element, scale: scale, fullscale: fullscale, via: via)))
+          guard try source.digest(of: candidate) == found else { continue }
+          result.append(numbers)
+          break search
+        }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,209 @@
+import IR
+
+/// A graph as it is without its quantization: for each value what stands behind casts, quantizers and
+/// multiplications by constants, and what it is multiplied by.
+///
+/// Operators that are linear in an operand carry its factor on, so that a scale may be put on before a
+/// product and taken off behind it, whatever is reshaped or transposed in between.
+struct ErasedGraph {
+  /// A value behind all that is passed.
+  struct Erased {
+    /// The value that counts: of an operator, an input or a weight.
+    var core: ValueID
+    var factor = Factor()
+    /// The weights that are FP8 codes and whose scale is part of the factor.
+    var codes: [ValueID] = []
+  }
+
+  let graph: Graph
+  /// The place of each node in the graph's order.
+  private(set) var order: [NodeID: Int] = [:]
+  /// The axis of the scales that a weight's codes are multiplied by where they are dequantized.
+  private(set) var scaleAxes: [ValueID: Int] = [:]
+  private var table: [ValueID: Erased] = [:]
+  private let outerCodes: Set<String>
+  private let numbers: (Weight) -> [Double]?
+
+  /// Linear in so many of the first operands; the others are shapes, indices or a bias.
+  static let linear: [String: Int] = [
+    "MatMul": 2, "Gemm": 2, "Conv": 2, "ConvTranspose": 2, "Einsum": 2, "Transpose": 1,
+    "Reshape": 1, "Flatten": 1, "Squeeze": 1, "Unsqueeze": 1, "Expand": 1, "Slice": 1, "Gather": 1,
+    "Split": 1, "Neg": 1, "AveragePool": 1, "GlobalAveragePool": 1, "Pad": 1,
+  ]
+  static let products: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]
+
+  /// `outerCodes` are the names of FP8 weights around this graph.
+  init(
+    _ graph: Graph, outerCodes: Set<String>, numbers: @escaping (Weight) -> [Double]?
+  ) {
+    self.graph = graph
+    self.outerCodes = outerCodes
+    self.numbers = numbers
+    let clamps = ErasedGraph.clamps(of: graph)
+    for (place, id) in graph.nodeIDs.enumerated() {
+      order[id] = place
+      let node = graph[id]
+      guard node.domain.isEmpty, let output = node.outputs.first ?? nil else { continue }
+      if node.op == "DequantizeLinear", let operand = node.input(0),
+        let scale = node.input(1), constant(scale)?.isScalar == false
+      {
+        scaleAxes[operand] = Int(node.int("axis") ?? 1)
+      }
+      if let passed = passed(node, isClamp: clamps.contains(id)) {
+        table[output] = passed
+      } else if let count = ErasedGraph.linear[node.op],
+        !ErasedGraph.products.contains(node.op) || node.input(2) == nil || node.op == "MatMul"
+      {
+        var result = Erased(core: output)
+        if node.op == "Gemm" {
+          result.factor = Factor(number: Double(node.float("alpha") ?? 1))
+        }
+        for operand in node.inputs.prefix(count) {
+          guard let operand else { continue }
+          let inner = self[operand]
+          result.factor = result.factor.times(inner.factor)
+          result.codes += inner.codes
+        }
+        for value in node.outputs {
+          guard let value else { continue }
+          result.core = value
+          table[value] = result
+        }
+      }
+    }
+  }
+
+  subscript(_ value: ValueID) -> Erased {
+    if let known = table[value] { return known }
+    var result = Erased(core: value)
+    if isCode(value) { result.codes = [value] }
+    return result
+  }
+
+  private func isCode(_ value: ValueID) -> Bool {
+    if let weight = graph[value].weight { return weight.type().element.isFloat8 }
+    return graph[value].origin == .captured && outerCodes.contains(graph[value].name)
+  }
+
+  /// The names of weights that are codes, those around included.
+  var codeNames: Set<String> {
+    outerCodes.union(graph.values.filter { isCode($0) }.map { graph[$0].name })
+  }
+
+  /// What a node passes on, where it is none that counts.
+  private func passed(_ node: Node, isClamp: Bool) -> Erased? {
+    switch node.op {
+    case "Identity": return node.input(0).map { self[$0] }
+    case "Cast":
+      guard let to = node.int("to").flatMap({ ElementType(rawValue: Int32(clamping: $0)) }),
+        to.isHighPrecision || to.isFloat8, let operand = node.input(0), isFloat(operand)
+      else { return nil }
+      return self[operand]
+    case "Mul", "Div":
+      guard node.inputs.count == 2, let left = node.input(0), let right = node.input(1) else {
+        return nil
+      }
+      if let factor = constant(right) {
+        return multiplied(left, by: node.op == "Div" ? factor.inverted : factor)
+      }
+      guard node.op == "Mul", let factor = constant(left) else { return nil }
+      return multiplied(right, by: factor)
+    case "QuantizeLinear":
+      guard let operand = node.input(0), let scale = node.input(1).flatMap({ constant($0) }),
+        scale.isScalar
+      else { return nil }
+      return multiplied(operand, by: scale.inverted)
+    case "DequantizeLinear":
+      guard let operand = node.input(0), let scale = node.input(1).flatMap({ constant($0) }),
+        graph[operand].type?.tensor?.element.isFloat8 == true || isCode(operand)
+      else { return nil }
+      var result = self[operand]
+      result.factor = result.factor.times(scale)
+      return result
+    case "Min", "Max":
+      guard isClamp, let operand = clamped(node) else { return nil }
+      return self[operand]
+    default: return nil
+    }
+  }
+
+  /// Vectors multiply the channels of a product; elsewhere they are operands like others.
+  private func multiplied(_ value: ValueID, by factor: Factor) -> Erased? {
+    var result = self[value]
+    if !factor.isScalar {
+      guard let producer = graph[result.core].producer,
+        ErasedGraph.products.contains(graph[producer].op)
+      else { return nil }
+    }
+    result.factor = result.factor.times(factor)
+    return result
+  }
+
+  private func isFloat(_ value: ValueID) -> Bool {
+    guard let element = graph[value].type?.tensor?.element else { return true }
+    return element.isHighPrecision || element.isFloat8
+  }
+
+  private func clamped(_ node: Node) -> ValueID? {
+    guard node.inputs.count == 2, let left = node.input(0), let right = node.input(1) else {
+      return nil
+    }
+    if constant(right)?.isScalar == true { return left }
+    return constant(left)?.isScalar == true ? right : nil
+  }
+
+  /// The clamps whose results only quantizers read.
+  private static func clamps(of graph: Graph) -> Set<NodeID> {
+    var result: Set<NodeID> = []
+    for id in graph.nodeIDs.reversed() {
+      let node = graph[id]
+      guard node.op == "Min" || node.op == "Max", node.domain.isEmpty,
+        let output = node.outputs.first ?? nil, !graph.isOutput(output)
+      else { continue }
+      let users = graph.users(of: output)
+      let isClamp = users.allSatisfy { user in
+        let reader = graph[user]
+        switch reader.op {
+        case "QuantizeLinear": return true
+        case "Cast":
+          return reader.int("to").flatMap { ElementType(rawValue: Int32(clamping: $0)) }?.isFloat8
+            ?? false
+        case "Min", "Max": return result.contains(user)
+        default: return false
+        }
+      }
+      if isClamp, !users.isEmpty { result.insert(id) }
+    }
+    return result
+  }
+
+  /// The numbers of a constant, seen through casts and what functions make constants with.
+  func constant(_ value: ValueID) -> Factor? {
+    var current = value
+    var negates = false
+    var inverts = false
+    func finished(_ factor: Factor) -> Factor {
+      let turned = inverts ? factor.inverted : factor
+      return negates ? turned.negated : turned
+    }
+    for _ in 0..<8 {
+      if let weight = graph[current].weight {
+        guard let numbers = numbers(weight), !numbers.isEmpty else { return nil }
+        return finished(Factor(numbers))
+      }
+      guard let producer = graph[current].producer else { return nil }
+      let node = graph[producer]
+      switch node.op {
+      case "Cast", "Identity", "Reshape", "Unsqueeze": break
+      case "Neg": negates.toggle()
+      case "Reciprocal": inverts.toggle()
+      case "Constant":
+        return node.float("value_float").map { finished(Factor([Double($0)])) }
+      default: return nil
+      }
+      guard let next = node.input(0) else { return nil }
+      current = next
+    }
+    return nil
+  }
+}

@@ -1,0 +1,73 @@
+/// What a value is multiplied by: a number, and vectors where channels have numbers of their own.
+///
+/// Vectors are kept by their length: the layers of a network without anything between them have channels
+/// each, and only what multiplies the same channels is multiplied together.
+struct Factor: Equatable, Sendable {
+  private(set) var number = 1.0
+  private(set) var channels: [Int: [Double]] = [:]
+  /// The constants that it is the product of, as they are stored.
+  private(set) var constants: [[Double]] = []
+
+  init() {}
+
+  /// The factor of a constant.
+  init(_ values: [Double]) {
+    if values.count == 1 { number = values[0] } else { channels[values.count] = values }
+    constants = [values]
+  }
+
+  init(number: Double) { self.number = number }
+
+  var isScalar: Bool { channels.isEmpty }
+
+  /// The least constants, which are what the scale of a weight is looked for among.
+  private static let constantLimit = 64
+
+  func times(_ other: Factor) -> Factor {
+    var result = self
+    result.number *= other.number
+    for (count, values) in other.channels {
+      result.channels[count] =
+        result.channels[count].map { zip($0, values).map { $0 * $1 } } ?? values
+    }
+    result.constants += other.constants.prefix(Factor.constantLimit - min(constants.count, 64))
+    return result
+  }
+
+  var inverted: Factor {
+    var result = self
+    result.number = 1 / number
+    result.channels = channels.mapValues { $0.map { 1 / $0 } }
+    return result
+  }
+
+  /// The same with the sign changed.
+  var negated: Factor {
+    var result = self
+    result.number = -number
+    return result
+  }
+
+  /// The one number that all channels are multiplied by; `nil` where they differ.
+  func common(within tolerance: Double) -> Double? {
+    var result = number
+    for count in channels.keys.sorted() {
+      guard let values = channels[count], let first = values.first,
+        values.allSatisfy({ abs($0 - first) <= tolerance * abs(first) })
+      else { return nil }
+      result *= first
+    }
+    return result
+  }
+
+  /// Equal up to what rounding constants takes away.
+  func isNear(_ other: Factor, within tolerance: Double) -> Bool {
+    guard number != 0, other.number != 0 else { return number == other.number }
+    // What stands on both sides falls out, channel by channel.
+    guard let ratio = times(other.inverted).common(within: tolerance) else { return false }
+    return abs(ratio - 1) <= tolerance
+  }
+
+  /// For messages.
+  var text: String { common(within: 1e-6).map { "\($0)" } ?? "numbers of channels" }
+}

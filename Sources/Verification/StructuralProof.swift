@@ -1,0 +1,604 @@
+package import IR
+
+/// Compares a model with its FP8 form: what is left when the quantization is taken away has to be the same.
+///
+/// Both graphs are walked from their outputs, pair by pair of operators. Casts between float types, quantizers
+/// with the clamps before them and multiplications by constants do not count as operators; what they multiply
+/// by has to come to the same on both sides wherever an operator reads it that is not linear, so that a scale
+/// which is not taken off as it was put on is found like a dropped, added or exchanged operator.
+///
+/// Bytes of weights are not seen here: each pair of weights becomes a claim, and where codes are part of what is
+/// multiplied the equation waits for their scales as a balance.
+package struct StructuralProof {
+  /// An operator, or an output of the graph, that the two models do not have in common.
+  package struct Difference: Equatable, Sendable {
+    /// The source's node, or the output.
+    package let place: String
+    package let message: String
+  }
+
+  /// Two weights that are one as far as the graphs tell.
+  package struct Claim: Hashable, Sendable {
+    package let sourceName: String
+    package let source: Weight
+    package let writtenName: String
+    package let written: Weight
+    /// How the source's axes stand in what was written.
+    package let permutation: [Int]?
+    /// Where channels of codes have scales of their own, the axis that they are on.
+    package let channelAxis: Int
+  }
+
+  /// An equation of what an operator reads: the constants are known, the scales of codes are not.
+  package struct Balance: Sendable {
+    package let place: String
+    /// Indices of claims whose scales the written side is to be divided by.
+    package let claims: [Int]
+    let source: Factor
+    let written: Factor
+    let tolerance: Double
+
+    /// The constants, among which the scales of the claims are, where none was merged with another.
+    package var constants: [[Double]] { written.constants }
+
+    /// What the scale of the one claim that is left has to be, where those of the others are known.
+    ///
+    /// It went through float32, so its neighbours may be meant.
+    package func remainder(scales: [[Double]]) -> [[Double]] {
+      let rest = scales.reduce(written.times(source.inverted)) { $0.times(Factor($1).inverted) }
+      let vectors = rest.channels.keys.sorted().compactMap { count -> [Double]? in
+        guard let values = rest.channels[count], let first = values.first,
+          values.contains(where: { abs($0 - first) > tolerance * abs(first) })
+        else { return nil }
+        return values
+      }
+      var whole = [rest.number]
+      for count in rest.channels.keys.sorted() {
+        guard let values = rest.channels[count], !vectors.contains(values) else { continue }
+        whole[0] *= values[0]
+      }
+      if vectors.count == 1 { return [vectors[0].map { $0 * whole[0] }] }
+      guard vectors.isEmpty else { return [] }
+      let number = Float(whole[0])
+      let near = [
+        number, number.nextUp, number.nextDown, number.nextUp.nextUp, number.nextDown.nextDown,
+      ]
+      return near.map { [Double($0)] }
+    }
+
+    /// True where the written side comes to the source's, with a scale or one for each channel for each claim.
+    package func holds(scales: [[Double]]) -> Bool {
+      let divided = scales.reduce(written) { $0.times(Factor($1).inverted) }
+      return divided.isNear(source, within: tolerance)
+    }
+
+    /// `2.0, expected 1.0`.
+    package func text(scales: [[Double]]) -> String {
+      let divided = scales.reduce(written) { $0.times(Factor($1).inverted) }
+      return "\(divided.text), expected \(source.text)"
+    }
+  }
+
+  package private(set) var differences: [Difference] = []
+  package private(set) var claims: [Claim] = []
+  package private(set) var balances: [Balance] = []
+  /// How many operators of the source were compared.
+  package private(set) var nodeCount = 0
+
+  package enum Side: Hashable, Sendable {
+    case source
+    case written
+  }
+
+  private struct Scope {
+    let erased: ErasedGraph
+    let parent: Int?
+  }
+
+  private struct Reference: Hashable {
+    let scope: Int
+    let value: ValueID
+  }
+
+  /// Two values that have to be one, and who asks.
+  private struct Pair {
+    let source: Reference
+    let written: Reference
+    let order: Int
+    let place: String
+    /// The source's axes are exchanged in what was written.
+    var isTransposed = false
+    /// The place among the operands of a product, which tells the axis of channels.
+    var channels: ChannelPlace?
+  }
+
+  /// Where the channels of a weight are.
+  private enum ChannelPlace {
+    case first
+    case last
+    case secondLast
+  }
+
+  private struct PairKey: Hashable {
+    let source: Reference
+    let written: Reference
+    let isTransposed: Bool
+  }
+
+  private struct Claimed: Hashable {
+    let source: Reference
+    let claim: Claim
+  }
+
+  private let numbers: (Side, Weight) -> [Double]?
+  private let tolerance: Double
+  private var scopes: [Side: [Scope]] = [.source: [], .written: []]
+  private var pending: [Pair] = []
+  private var seen: Set<PairKey> = []
+  private var claimed: [Claimed: Int] = [:]
+  private var claimSources: [Reference] = []
+  private var codeClaims: [Reference: Int] = [:]
+  private var open:
+    [(place: String, order: Int, source: Factor, written: Factor, codes: [Reference])] =
+      []
+  private var found: [(order: Int, Difference)] = []
+
+  /// `numbers` gives the elements of a small constant, and `nil` for one that is large or holds none.
+  package init(
+    source: Graph, written: Graph, numbers: @escaping (Side, Weight) -> [Double]?
+  ) {
+    self.numbers = numbers
+    // Constants of the written model are rounded to its high precision type, some of them in a row.
+    let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
+    tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
+    let roots = (add(source, to: .source, parent: nil), add(written, to: .written, parent: nil))
+    pairOutputs(roots.0, roots.1)
+    while let pair = pending.popLast() { compare(pair) }
+    compareTies()
+    differences = found.sorted { $0.order < $1.order }.map(\.1)
+    if differences.isEmpty { closeBalances() }
+  }
+
+  // MARK: Scopes
+
+  private mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
+    let numbers = numbers
+    scopes[side, default: []].append(
+      Scope(
+        erased: ErasedGraph(
+          graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
+          numbers: { numbers(side, $0) }), parent: parent))
+    return (scopes[side]?.count ?? 1) - 1
+  }
+
+  private func erased(_ side: Side, _ scope: Int) -> ErasedGraph {
+    guard let scopes = scopes[side], scopes.indices.contains(scope) else {
+      preconditionFailure("a pair names a scope that was not added")
+    }
+    return scopes[scope].erased
+  }
+
+  private struct Behind {
+    let core: Reference
+    let factor: Factor
+    /// FP8 weights whose scales are part of the factor.
+    let codes: [Reference]
+  }
+
+  /// What stands behind a value, in the graph around where it is captured.
+  private func behind(
+    _ reference: Reference, _ side: Side
+  ) -> Behind {
+    var reference = reference
+    var factor = Factor()
+    var codes: [Reference] = []
+    while true {
+      let graph = erased(side, reference.scope)
+      let value = graph[reference.value]
+      factor = factor.times(value.factor)
+      let scope = reference.scope
+      codes += value.codes.map { defined(Reference(scope: scope, value: $0), side) }
+      reference = Reference(scope: reference.scope, value: value.core)
+      let outer = defined(reference, side)
+      guard outer != reference else { return Behind(core: reference, factor: factor, codes: codes) }
+      reference = outer
+      // A weight around says itself that it is a code; it was counted where it is read.
+      guard self.value(reference, side).weight == nil else {
+        return Behind(core: reference, factor: factor, codes: codes)
+      }
+    }
+  }
+
+  /// A captured value where it is defined.
+  private func defined(_ reference: Reference, _ side: Side) -> Reference {
+    var reference = reference
+    while value(reference, side).origin == .captured,
+      let parent = scopes[side]?[reference.scope].parent,
+      let outer = erased(side, parent).graph.value(named: value(reference, side).name)
+    {
+      reference = Reference(scope: parent, value: outer)
+    }
+    return reference
+  }
+
+  private func value(_ reference: Reference, _ side: Side) -> Value {
+    erased(side, reference.scope).graph[reference.value]
+  }
+
+  private func producer(
+    _ reference: Reference, _ side: Side
+  ) -> (id: NodeID, node: Node, label: String)? {
+    let graph = erased(side, reference.scope).graph
+    return graph[reference.value].producer.map { ($0, graph[$0], graph.label(of: $0)) }
+  }
+
+  // MARK: Pairs
+
+  private mutating func pairOutputs(_ source: Int, _ written: Int) {
+    let (first, second) = (erased(.source, source).graph, erased(.written, written).graph)
+    guard first.outputs.count == second.outputs.count else {
+      return note(
+        Int.max, "graph '\(first.name)'",
+        "has \(second.outputs.count) outputs, expected \(first.outputs.count)")
+    }
+    for (left, right) in zip(first.outputs, second.outputs) {
+      read(
+        Reference(scope: source, value: left), Reference(scope: written, value: right), Int.max,
+        "output '\(first[left].name)'")
+    }
+  }
+
+  /// A pair that an operator reads which is not linear in it: the factors are equal too.
+  private mutating func read(
+    _ source: Reference, _ written: Reference, _ order: Int, _ place: String,
+    times factor: Factor = Factor()
+  ) {
+    let (left, right) = (behind(source, .source), behind(written, .written))
+    balance(left.factor.times(factor), right.factor, right.codes, order, place)
+    push(Pair(source: left.core, written: right.core, order: order, place: place))
+  }
+
+  private mutating func balance(
+    _ source: Factor, _ written: Factor, _ codes: [Reference], _ order: Int, _ place: String
+  ) {
+    if !codes.isEmpty {
+      open.append((place, order, source, written, codes))
+    } else if !written.isNear(source, within: tolerance) {
+      note(order, place, "reads a value times \(written.text), expected times \(source.text)")
+    }
+  }
+
+  private mutating func push(_ pair: Pair) {
+    let key = PairKey(source: pair.source, written: pair.written, isTransposed: pair.isTransposed)
+    if seen.insert(key).inserted { pending.append(pair) }
+  }
+
+  private mutating func note(_ order: Int, _ place: String, _ message: String) {
+    found.append((order, Difference(place: place, message: message)))
+  }
+
+  private mutating func compare(_ pair: Pair) {
+    let (left, right) = (value(pair.source, .source), value(pair.written, .written))
+    switch (left.origin, right.origin) {
+    case (.weight(let weight), .weight(let copy)): claim(pair, weight, copy)
+    case (.input, .input), (.captured, .captured):
+      guard left.name == right.name else {
+        return note(
+          pair.order, pair.place, "reads '\(right.name)', expected '\(left.name)'")
+      }
+    case (.result(_, let index), .result(_, let other)):
+      guard let first = producer(pair.source, .source),
+        let second = producer(pair.written, .written)
+      else { return }
+      guard index == other else {
+        return note(
+          pair.order, pair.place, "reads result \(other) of a node, expected result \(index)")
+      }
+      compare(first, second, pair)
+    default:
+      note(
+        pair.order, pair.place,
+        "reads \(described(pair.written, .written)), expected \(described(pair.source, .source))")
+    }
+  }
+
+  private func described(_ reference: Reference, _ side: Side) -> String {
+    let value = value(reference, side)
+    switch value.origin {
+    case .input: return "input '\(value.name)'"
+    case .weight: return "weight '\(value.name)'"
+    case .captured, .removed: return "'\(value.name)'"
+    case .result:
+      guard let made = producer(reference, side) else { return "'\(value.name)'" }
+      return "the result of \(made.node.op) '\(made.label)'"
+    }
+  }
+
+  private typealias Made = (id: NodeID, node: Node, label: String)
+
+  private mutating func compare(_ first: Made, _ second: Made, _ pair: Pair) {
+    let order = erased(.source, pair.source.scope).order[first.id] ?? 0
+    let place = "node '\(first.label)' (\(first.node.op))"
+    switch (first.node.op, second.node.op) {
+    case ("Gemm", "MatMul"), ("Gemm", "Add"), ("Conv", "Add"):
+      return compareProduct(first.node, pair, second.node, order, place)
+    case ("Attention", "Fp8Attention"):
+      return compareAttention(first.node, pair, second.node, order, place)
+    default: break
+    }
+    guard first.node.op == second.node.op, first.node.domain == second.node.domain else {
+      return note(
+        pair.order, pair.place,
+        "reads the result of \(second.node.op) '\(second.label)', expected that of "
+          + "\(first.node.op) '\(first.label)'")
+    }
+    nodeCount += 1
+    compareAttributes(first.node, second.node, pair, order, place)
+    let (left, right) = (trimmed(first.node.inputs), trimmed(second.node.inputs))
+    guard left.count == right.count else {
+      return note(order, place, "has \(right.count) operands, expected \(left.count)")
+    }
+    let op = first.node.op
+    let count = ErasedGraph.linear[op] ?? 0
+    let hasBias = ["Gemm", "Conv", "ConvTranspose"].contains(op) && left.count > 2
+    if hasBias { balanceProduct(left, right, pair, 2, Factor(), order, place) }
+    for index in left.indices {
+      guard let value = left[index], let other = right[index] else {
+        if (left[index] == nil) != (right[index] == nil) {
+          note(order, place, "operand \(index) is given on one side only")
+        }
+        continue
+      }
+      let references = (
+        Reference(scope: pair.source.scope, value: value),
+        Reference(scope: pair.written.scope, value: other)
+      )
+      if index < count {
+        pushLinear(references.0, references.1, order, place, channelPlace(op, index, first.node))
+      } else {
+        read(references.0, references.1, order, place)
+      }
+    }
+  }
+
+  private func trimmed(_ values: [ValueID?]) -> [ValueID?] {
+    var values = values
+    while let last = values.last, last == nil { values.removeLast() }
+    return values
+  }
+
+  /// An operand that its operator is linear in: its factor is part of the result's.
+  private mutating func pushLinear(
+    _ source: Reference, _ written: Reference, _ order: Int, _ place: String,
+    _ channels: ChannelPlace?, isTransposed: Bool = false
+  ) {
+    let left = behind(source, .source)
+    var right = behind(written, .written)
+    if isTransposed, value(left.core, .source).weight == nil { right = untransposed(right) }
+    push(
+      Pair(
+        source: left.core, written: right.core, order: order, place: place,
+        isTransposed: isTransposed && value(left.core, .source).weight != nil, channels: channels))
+  }
+
+  /// Where the output channels of a product's operand are.
+  private func channelPlace(_ op: String, _ index: Int, _ node: Node) -> ChannelPlace? {
+    switch op {
+    case "Conv": .first
+    case "MatMul": index == 0 ? .secondLast : .last
+    case "Gemm": (node.int(index == 0 ? "transA" : "transB") == 1) == (index == 0) ? .last : .first
+    default: nil
+    }
+  }
+
+  /// What is behind the exchange of two axes, which a product's attribute stands for in the source.
+  private func untransposed(
+    _ value: Behind
+  ) -> Behind {
+    guard let made = producer(value.core, .written), made.node.op == "Transpose",
+      made.node.ints("perm") ?? [1, 0] == [1, 0], let data = made.node.input(0)
+    else { return value }
+    return behind(Reference(scope: value.core.scope, value: data), .written)
+  }
+
+  /// A product that a bias follows: its own factors come to the same.
+  private mutating func balanceProduct(
+    _ left: [ValueID?], _ right: [ValueID?], _ pair: Pair, _ count: Int, _ factor: Factor,
+    _ order: Int, _ place: String
+  ) {
+    var (source, written, codes) = (factor, Factor(), [Reference]())
+    for index in 0..<count {
+      if let value = left[index] {
+        source = source.times(
+          behind(Reference(scope: pair.source.scope, value: value), .source).factor)
+      }
+      if let value = right[index] {
+        let behind = behind(Reference(scope: pair.written.scope, value: value), .written)
+        written = written.times(behind.factor)
+        codes += behind.codes
+      }
+    }
+    balance(source, written, codes, order, place)
+  }
+
+  /// `alpha * A * B + beta * C` and a convolution with a bias, written as a product and a sum.
+  private mutating func compareProduct(
+    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
+  ) {
+    let op = first.op == "Conv" ? "Conv" : "MatMul"
+    let scope = pair.written.scope
+    var product = pair.written
+    if let bias = first.input(2) {
+      guard second.op == "Add", let (operand, other) = productOperand(of: second, scope, named: op)
+      else { return note(order, place, "became \(second.op), expected a product and a bias") }
+      let behind = behind(operand, .written)
+      product = behind.core
+      var source = Factor(number: Double(first.float("alpha") ?? 1))
+      for value in first.inputs.prefix(2) {
+        guard let value else { continue }
+        source = source.times(
+          self.behind(Reference(scope: pair.source.scope, value: value), .source).factor)
+      }
+      balance(source, behind.factor, behind.codes, order, place)
+      var reference = Reference(scope: scope, value: other)
+      // The bias of a convolution is laid along its channels.
+      let column = self.behind(reference, .written)
+      if let made = producer(column.core, .written),
+        ["Reshape", "Unsqueeze"].contains(made.node.op),
+        let data = made.node.input(0)
+      {
+        reference = Reference(scope: column.core.scope, value: data)
+      }
+      read(
+        Reference(scope: pair.source.scope, value: bias), reference, order, place,
+        times: Factor(number: Double(first.float("beta") ?? 1)))
+    }
+    guard let made = producer(product, .written), made.node.op == op else {
+      return note(order, place, "became \(second.op), expected a product")
+    }
+    nodeCount += 1
+    if op == "Conv" { compareAttributes(first, made.node, pair, order, place) }
+    for index in 0..<2 {
+      guard let value = first.input(index), let other = made.node.input(index) else { continue }
+      pushLinear(
+        Reference(scope: pair.source.scope, value: value),
+        Reference(scope: product.scope, value: other), order, place,
+        op == "Conv" ? .first : index == 0 ? .secondLast : .last,
+        isTransposed: first.int(index == 0 ? "transA" : "transB") == 1)
+    }
+  }
+
+  /// The operand of a sum that is a product, and the other one.
+  private func productOperand(
+    of sum: Node, _ scope: Int, named op: String
+  ) -> (Reference, ValueID)? {
+    for (operand, other) in [(0, 1), (1, 0)] {
+      guard let value = sum.input(operand), let bias = sum.input(other) else { continue }
+      let reference = Reference(scope: scope, value: value)
+      if producer(behind(reference, .written).core, .written)?.node.op == op {
+        return (reference, bias)
+      }
+    }
+    return nil
+  }
+
+  /// Functions of a written model that stand for one operator of the source.
+  package static let wholeFunctions = ["Fp8Attention"]
+
+  /// Attention as one operator: behind queries, keys, values and the mask stand what multiplies the codes of
+  /// the three, the shares of the softmax twice, and the result.
+  private mutating func compareAttention(
+    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
+  ) {
+    nodeCount += 1
+    compareAttributes(first, second, pair, order, place)
+    let written = erased(.written, pair.written.scope)
+    func multiplier(_ operand: Int) -> Factor {
+      second.input(operand).flatMap { written.constant($0) } ?? Factor()
+    }
+    for operand in 0..<4 {
+      guard let value = first.input(operand), let other = second.input(operand) else {
+        if (first.input(operand) == nil) != (second.input(operand) == nil) {
+          note(order, place, "operand \(operand) is given on one side only")
+        }
+        continue
+      }
+      read(
+        Reference(scope: pair.source.scope, value: value),
+        Reference(scope: pair.written.scope, value: other), order, place,
+        times: operand < 3 ? multiplier(operand + 4).inverted : Factor())
+    }
+    if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
+      note(order, place, "has operands that are not compared")
+    }
+    balance(Factor(), multiplier(7).times(multiplier(8)), [], order, place)
+  }
+
+  /// Attributes that lowering writes out or moves elsewhere.
+  private static let derived: Set<String> = ["auto_pad", "pads", "kernel_shape", "to", "saturate"]
+
+  private mutating func compareAttributes(
+    _ first: Node, _ second: Node, _ pair: Pair, _ order: Int, _ place: String
+  ) {
+    for attribute in first.attributes where !StructuralProof.derived.contains(attribute.name) {
+      guard let other = second[attribute: attribute.name] else { continue }
+      if case .graph(let body) = attribute.value, case .graph(let copy) = other {
+        let scopes = (
+          add(body, to: .source, parent: pair.source.scope),
+          add(copy, to: .written, parent: pair.written.scope)
+        )
+        pairOutputs(scopes.0, scopes.1)
+      } else if case .tensor = attribute.value {
+        continue
+      } else if attribute.value != other {
+        note(order, place, "attribute '\(attribute.name)' is another")
+      }
+    }
+  }
+
+  // MARK: Weights
+
+  private mutating func claim(_ pair: Pair, _ weight: Weight, _ copy: Weight) {
+    let name = value(pair.written, .written).name
+    let isCode = copy.type().element.isFloat8 && !weight.type().element.isFloat8
+    if isCode, pair.channels == nil {
+      return note(
+        pair.order, pair.place, "weight '\(name)' is quantized, expected in high precision")
+    }
+    let rank = copy.type().shape?.count ?? 0
+    let axis =
+      switch pair.channels {
+      case .first, nil: 0
+      case .last: max(rank - 1, 0)
+      case .secondLast: max(rank - 2, 0)
+      }
+    if let found = erased(.written, pair.written.scope).scaleAxes[pair.written.value],
+      found != axis, found + rank != axis
+    {
+      note(
+        pair.order, pair.place, "weight '\(name)' has scales along axis \(found), expected \(axis)")
+    }
+    let claim = Claim(
+      sourceName: value(pair.source, .source).name, source: weight, writtenName: name,
+      written: copy, permutation: pair.isTransposed ? [1, 0] : nil, channelAxis: axis)
+    let key = Claimed(source: pair.source, claim: claim)
+    let index = claimed[key] ?? claims.count
+    if claimed.updateValue(index, forKey: key) == nil {
+      claims.append(claim)
+      claimSources.append(pair.source)
+    }
+    if isCode { codeClaims[pair.written] = index }
+  }
+
+  /// One weight of the source that is written twice alike was untied.
+  private mutating func compareTies() {
+    var first: [Tie: Int] = [:]
+    for (index, claim) in claims.enumerated() where !claim.written.type().element.isFloat8 {
+      let tie = Tie(
+        source: claimSources[index], permutation: claim.permutation, type: claim.written.type())
+      if let known = first[tie], claims[known].writtenName != claim.writtenName {
+        note(
+          Int.max, "weight '\(claim.sourceName)'",
+          "is stored twice, as '\(claims[known].writtenName)' and '\(claim.writtenName)'")
+      }
+      first[tie] = first[tie] ?? index
+    }
+  }
+
+  private struct Tie: Hashable {
+    let source: Reference
+    let permutation: [Int]?
+    let type: TensorType
+  }
+
+  private mutating func closeBalances() {
+    for item in open.sorted(by: { $0.order < $1.order }) {
+      let claims = item.codes.compactMap { codeClaims[$0] }
+      // Codes that were in the source have their scales there too.
+      balances.append(
+        Balance(
+          place: item.place, claims: claims, source: item.source, written: item.written,
+          tolerance: tolerance))
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import Support
+import TestSupport
+import Testing
+
+/// `fp8c verify` without inputs: the written file is the source but for its quantization.
+@Suite struct StructureTests {
+  private static let models = [
+    "digits/digits_cnn.ts", "onnx/mlp_small.ts", "onnx/external_many", "onnx/if_loop_scan",
+    "onnx/gemm_variants", "architectures/matmul_variants", "onnx/sparse_initializer",
+    "architectures/bert_tiny.ts", "architectures/gpt2_tiny.dynamo",
+    "architectures/llama_tiny.dynamo", "architectures/mixtral_tiny.dynamo",
+    "architectures/mobilenet_v2_w16.ts", "architectures/unet2d_condition_lora.ts",
+    "architectures/ms_gqa", "architectures/resnet18_w16.dynamo",
+  ]
+
+  @Test(arguments: models, [["--qdq"], ["--hp-dtype", "fp32"], []])
+  func `what is written is the source but for its quantization`(
+    name: String, flags: [String]
+  ) throws {
+    let folder = try TemporaryFolder()
+    let model = goldenPath("\(name).onnx")
+    let made = try Command(
+      ["quantize", model, "-o", "out.onnx", "--scale-method", "unit_scale", "-q"] + flags,
+      in: folder.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let result = try Command(["verify", model, "out.onnx"], in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output.hasPrefix("structure: "))
+  }
+
+  @Test func `another model, and other weights, are found`() throws {
+    let folder = try TemporaryFolder()
+    let mlp = goldenPath("onnx/mlp_small.ts.onnx")
+    let made = try Command(
+      [
+        "quantize", mlp, "-o", "out.onnx", "--scale-method", "unit_scale", "--external-data",
+        "always",
+      ],
+      in: folder.path)
+    #expect(made.status == 0)
+    let other = try Command(["verify", Self.digits, "out.onnx"], in: folder.path)
+    #expect(other.status == 1)
+    #expect(other.error.hasSuffix("[structure-differs]"))
+    // The sign of the first code of a weight.
+    var data = try folder.contents("out.onnx.data")
+    data[0] ^= 0x80
+    try folder.write("out.onnx.data", data)
+    let changed = try Command(["verify", mlp, "out.onnx"], in: folder.path)
+    #expect(changed.status == 1)
+    #expect(changed.error.hasSuffix("[weight-differs]"))
+    #expect(changed.error.contains("weight 'fc"))
+  }
+
+  @Test func `scales that are computed at run time are not taken away, and that is said`() throws {
+    let folder = try TemporaryFolder()
+    let configuration = #"""
+      {"dynamic_quantization": true, "hp_dtype": "fp32",
+       "scale_method": "act_maxabs_pcs_pow2_weight_maxabs_pts_pow2_hw"}
+      """#
+    try folder.write("c.json", Array(configuration.utf8))
+    let made = try Command(
+      ["quantize", Self.digits, "-o", "out.onnx", "--config", "c.json"], in: folder.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let result = try Command(["verify", Self.digits, "out.onnx"], in: folder.path)
+    #expect(result.status == 65)
+    #expect(result.error.hasSuffix("[scale-computed]"))
+  }
+
+  private static let digits = goldenPath("digits/digits_cnn.ts.onnx")
+}

@@ -1,0 +1,137 @@
+import IR
+import Testing
+import Verification
+
+/// A network of two layers and what could become of it; the faults are planted by hand.
+@Suite struct StructuralProofTests {
+  private static let source = """
+    graph @m(%x: f32[2, 4]) -> (%y) {
+      weight @w: f32[4, 4] stored raw 0+64
+      weight @v: f32[4, 3] stored raw 64+48
+      weight @b: f32[3] stored raw 112+12
+      %h = MatMul(%x, @w) : f32[2, 4] name "first"
+      %r = Relu(%h) : f32[2, 4] name "relu"
+      %z = MatMul(%r, @v) : f32[2, 3] name "second"
+      %y = Add(%z, @b) : f32[2, 3] name "bias"
+    }
+    """
+
+  private static let written = """
+    graph @m(%x: f32[2, 4]) -> (%y) {
+      weight @low: f32[] = [-120.0]
+      weight @high: f32[] = [120.0]
+      weight @half: f32[] = [0.5]
+      weight @quarter: f32[] = [0.25]
+      weight @w: f8e4m3fn[4, 4] stored raw 0+16
+      weight @v: f8e4m3fn[4, 3] stored raw 16+12
+      weight @b: f32[3] stored raw 28+12
+      %x.floored = Max(%x, @low) : f32[2, 4]
+      %x.clamped = Min(%x.floored, @high) : f32[2, 4]
+      %x.q = QuantizeLinear(%x.clamped, @half) : f8e4m3fn[2, 4]
+      %x.d = DequantizeLinear(%x.q, @half) : f32[2, 4]
+      %w.d = DequantizeLinear(@w, @quarter) : f32[4, 4]
+      %h = MatMul(%x.d, %w.d) : f32[2, 4] name "first"
+      %r = Relu(%h) : f32[2, 4] name "relu"
+      %r.q = QuantizeLinear(%r, @half) : f8e4m3fn[2, 4]
+      %r.d = DequantizeLinear(%r.q, @half) : f32[2, 4]
+      %v.d = DequantizeLinear(@v, @quarter) : f32[4, 3]
+      %z = MatMul(%r.d, %v.d) : f32[2, 3] name "second"
+      %y = Add(%z, @b) : f32[2, 3] name "bias"
+    }
+    """
+
+  private func proof(_ written: String, of source: String = source) throws -> StructuralProof {
+    StructuralProof(
+      source: try Model.parse(source).graph, written: try Model.parse(written).graph
+    ) { _, weight in
+      guard case .literal(let bytes, _) = weight.source, bytes.count % 4 == 0 else { return nil }
+      return stride(from: 0, to: bytes.count, by: 4).map { start in
+        let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
+        return Double(Float(bitPattern: bits))
+      }
+    }
+  }
+
+  @Test func `what is only quantized is the same`() throws {
+    let proof = try proof(Self.written)
+    #expect(proof.differences == [])
+    #expect(proof.nodeCount == 4)
+    #expect(proof.claims.map(\.sourceName) == ["b", "v", "w"])
+    // Either layer is multiplied by its weight's scale, 1/4, and by nothing else.
+    #expect(proof.balances.map(\.place) == ["node 'relu' (Relu)", "node 'bias' (Add)"])
+    for balance in proof.balances {
+      #expect(balance.constants.contains([0.25]))
+      #expect(balance.holds(scales: [[0.25]]))
+      #expect(!balance.holds(scales: [[0.5]]))
+      #expect(balance.remainder(scales: []).first == [0.25])
+    }
+  }
+
+  @Test(arguments: [
+    ("%r = Relu(%h)", "%r = Identity(%h)", "node 'second' (MatMul)", "that of Relu 'relu'"),
+    (
+      "MatMul(%r.d, %v.d)", "MatMul(%v.d, %r.d)", "node 'second' (MatMul)",
+      "reads the result of Relu 'relu'"
+    ),
+    ("Add(%z, @b)", "Sub(%z, @b)", "output 'y'", "expected that of Add 'bias'"),
+    ("-> (%y)", "-> (%y, %z)", "graph 'm'", "has 2 outputs, expected 1"),
+    (
+      "weight @b: f32[3] stored raw 28+12", "weight @b: f8e4m3fn[3] stored raw 28+3",
+      "node 'bias' (Add)", "weight 'b' is quantized"
+    ),
+    (
+      "%v.d = DequantizeLinear(@v, @quarter)",
+      "weight @scales: f32[3] = [1.0, 2.0, 4.0] %v.d = DequantizeLinear(@v, @scales) {axis = 0}",
+      "node 'second' (MatMul)", "weight 'v' has scales along axis 0, expected 1"
+    ),
+  ])
+  func `a fault is found and named`(
+    old: String, new: String, place: String, message: String
+  ) throws {
+    #expect(Self.written.contains(old))
+    let first = try #require(try proof(Self.written.replacing(old, with: new)).differences.first)
+    #expect(first.place == place)
+    #expect(first.message.contains(message), "\(first.message)")
+  }
+
+  @Test func `a scale that is not taken off is out of balance`() throws {
+    let fault = Self.written.replacing(
+      "%r.d = DequantizeLinear(%r.q, @half)", with: "%r.d = DequantizeLinear(%r.q, @quarter)")
+    let balance = try #require(try proof(fault).balances.last)
+    #expect(!balance.holds(scales: [[0.25]]))
+    #expect(balance.text(scales: [[0.25]]) == "0.5, expected 1.0")
+  }
+
+  @Test func `a weight that is stored twice was untied`() throws {
+    let source = """
+      graph @m(%x: f32[4]) -> (%y) {
+        weight @b: f32[4] stored raw 0+16
+        %a = Add(%x, @b) : f32[4]
+        %y = Sub(%a, @b) : f32[4]
+      }
+      """
+    #expect(try proof(source, of: source).differences == [])
+    let untied = source.replacing("Sub(%a, @b)", with: "Sub(%a, @c)")
+      .replacing("%a = ", with: "weight @c: f32[4] stored raw 16+16 %a = ")
+    let first = try #require(try proof(untied, of: source).differences.first)
+    #expect(first.place == "weight 'b'")
+    #expect(first.message == "is stored twice, as 'c' and 'b'")
+  }
+
+  @Test func `casts are passed between floats only`() throws {
+    let source = "graph @m(%x: f32[4]) -> (%y) { %y = Relu(%x) : f32[4] name \"r\" }"
+    let bf16 = """
+      graph @m(%x: f32[4]) -> (%y) {
+        %a = Cast(%x) {to = 16} : bf16[4]
+        %b = Relu(%a) : bf16[4]
+        %y = Cast(%b) {to = 1} : f32[4]
+      }
+      """
+    #expect(try proof(bf16, of: source).differences == [])
+    let integers = bf16.replacing("to = 16", with: "to = 6").replacing(
+      "%a = Cast", with: "%a = Cast"
+    )
+    .replacing(": bf16[4]\n  %b", with: ": i32[4]\n  %b")
+    #expect(try proof(integers, of: source).differences.first?.place == "node 'r' (Relu)")
+  }
+}
