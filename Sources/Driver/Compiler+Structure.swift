@@ -21,11 +21,9 @@ extension Compiler {
     var context = PassContext(try settings(Configuration()))
     try checkScalesAreStored(written.model, context.settings.target, quantized)
     var erased = written.model
-    let types = try Pipeline(parsing: "infer-types")
     do throws(Diagnostic) {
-      try types.run(on: &erased, in: &context)
-      try InlineFunctions(allBut: StructuralProof.wholeFunctions).run(on: &erased, in: &context)
-      try types.run(on: &erased, in: &context)
+      try Pipeline(parsing: "infer-types").run(on: &erased, in: &context)
+      try inlineAll(of: &erased, &context)
     } catch {
       throw error.inFile(quantized)
     }
@@ -33,11 +31,14 @@ extension Compiler {
     for attention in Attention.allCases {
       var prepared = source.model
       context.settings.selection.allowedTypes = attention == .parts ? ["Matmul", "Softmax"] : []
-      let raise = erased.opset.map { "raise-opset{opset=\($0)}, " } ?? ""
+      // The pass writes opsets from 21 on; what is older was not raised.
+      let raised = erased.opset.flatMap { $0 >= 21 && $0 != source.model.opset ? $0 : nil }
+      let raise = raised.map { "raise-opset{opset=\($0)}, " } ?? ""
       let passes =
         "infer-types, canonicalize, \(raise)inline-functions, infer-types, canonicalize, "
         + "expand-fused, \(attention == .whole ? "" : "expand-attention, ")hoist-weights"
       try run(try Pipeline(parsing: passes), on: &prepared, in: &context)
+      try inlineAll(of: &prepared, &context)
       let found = StructuralProof(source: prepared.graph, written: erased.graph) { side, weight in
         numbers(of: weight, in: side == .source ? sourceStore : writtenStore)
       }
@@ -51,6 +52,14 @@ extension Compiler {
     }
     try checkWeights(of: proof, sourceStore, writtenStore, quantized)
     return proof
+  }
+
+  /// Writes the bodies of functions out, those of the target's operators too.
+  private func inlineAll(
+    of model: inout Model, _ context: inout PassContext
+  ) throws(Diagnostic) {
+    try InlineFunctions(allBut: StructuralProof.wholeFunctions).run(on: &model, in: &context)
+    try Pipeline(parsing: "infer-types").run(on: &model, in: &context)
   }
 
   /// A scale that is computed when the model runs, a second result of its quantizer, cannot be taken away.

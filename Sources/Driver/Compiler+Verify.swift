@@ -9,8 +9,9 @@ extension Compiler {
   /// `fp8c verify`: proves that the models are one but for the quantization; with inputs, runs both too and
   /// prints the SQNR of every output, and with labels how many answers are right.
   package func verify(
-    quantized: String, inputs: [String], labels: String?, minimum: Double?
+    quantized: String, inputs: [String], labels: String?, minimum: Double?, maximumDrop: Double?
   ) throws(Diagnostic) -> ExitStatus {
+    if maximumDrop != nil, labels == nil { throw .dropWithoutLabels() }
     do throws(Diagnostic) {
       let proof = try proveStructure(of: quantized)
       let (nodes, weights) = (proof.nodeCount, proof.claims.count)
@@ -53,22 +54,28 @@ extension Compiler {
     try console.result(comparison.text)
     if let answers { try console.result(answers.text) }
     if let minimum, comparison.worst < minimum { return .checkFailed }
+    if let maximumDrop, let answers, answers.drop > maximumDrop { return .checkFailed }
     return .done
   }
 }
 
-/// The signal and the error of every float output over all batches.
+/// How far every float output is from the source's over all batches.
 private struct Comparison {
+  private struct Sums {
+    var isCompared = false
+    var signal = 0.0
+    var found = 0.0
+    var product = 0.0
+    var error = 0.0
+    var largest = 0.0
+  }
+
   private let outputs: [String]
-  private var signal: [Double]
-  private var error: [Double]
-  private var isCompared: [Bool]
+  private var sums: [Sums]
 
   init(outputs: [String]) {
     self.outputs = outputs
-    signal = Array(repeating: 0, count: outputs.count)
-    error = Array(repeating: 0, count: outputs.count)
-    isCompared = Array(repeating: false, count: outputs.count)
+    sums = Array(repeating: Sums(), count: outputs.count)
   }
 
   mutating func add(_ expected: [Tensor?], _ found: [Tensor?]) {
@@ -76,35 +83,43 @@ private struct Comparison {
       guard let left = expected[index]?.floats, let right = found[index]?.floats,
         left.count == right.count
       else { continue }
-      isCompared[index] = true
+      sums[index].isCompared = true
       for (x, y) in zip(left, right) {
-        signal[index] += Double(x) * Double(x)
-        error[index] += (Double(x) - Double(y)) * (Double(x) - Double(y))
+        let (x, y) = (Double(x), Double(y))
+        sums[index].signal += x * x
+        sums[index].found += y * y
+        sums[index].product += x * y
+        sums[index].error += (x - y) * (x - y)
+        let distance = abs(x - y)
+        if !(distance <= sums[index].largest) { sums[index].largest = distance }
       }
     }
   }
 
-  private func decibels(_ index: Int) -> Double {
-    if error[index] == 0 { return .infinity }
-    return error[index].isNaN ? -.infinity : 10 * log10(signal[index] / error[index])
+  private func decibels(_ sums: Sums) -> Double {
+    if sums.error == 0 { return .infinity }
+    return sums.error.isNaN ? -.infinity : 10 * log10(sums.signal / sums.error)
+  }
+
+  /// The cosine of the angle between all elements before and after; 1 where both are zero.
+  private func cosine(_ sums: Sums) -> Double {
+    if sums.error == 0 { return 1 }
+    return sums.product / (sums.signal * sums.found).squareRoot()
   }
 
   /// The least SQNR of a compared output, in dB.
-  var worst: Double {
-    outputs.indices.filter { isCompared[$0] }.map { decibels($0) }.min() ?? .infinity
-  }
+  var worst: Double { sums.filter(\.isCompared).map { decibels($0) }.min() ?? .infinity }
 
   var text: String {
-    var lines = ""
-    for index in outputs.indices {
-      let value = isCompared[index] ? "\(tenths(decibels(index))) dB" : "not compared"
-      lines += "\(printable(outputs[index])): \(value)\n"
-    }
-    return lines
+    zip(outputs, sums).map { name, sums in
+      guard sums.isCompared else { return "\(printable(name)): not compared\n" }
+      return "\(printable(name)): \(rounded(decibels(sums), 10)) dB, "
+        + "cosine \(rounded(cosine(sums), 1e6)), largest error \(Float(sums.largest))\n"
+    }.joined()
   }
 
-  private func tenths(_ value: Double) -> String {
-    value.isFinite ? String((value * 10).rounded() / 10) : "\(value)"
+  private func rounded(_ value: Double, _ steps: Double) -> String {
+    value.isFinite ? String((value * steps).rounded() / steps) : "\(value)"
   }
 }
 
@@ -140,6 +155,11 @@ private struct Answers {
       if second[index] == label { right.candidate += 1 }
     }
     position += first.count
+  }
+
+  /// The share of all answers that FP8 gets right less often.
+  var drop: Double {
+    position == 0 ? 0 : Double(right.reference - right.candidate) / Double(position)
   }
 
   var text: String {

@@ -36,6 +36,11 @@ extension Diagnostic {
       "'\(first)' and '\(second)' are of two kinds, expected two models or two .json files")
   }
 
+  static func dropWithoutLabels() -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "'--max-drop' counts right answers, expected '--labels FILE.npz:KEY'")
+  }
+
   static func dynamicMeasure() -> Diagnostic {
     Diagnostic(
       .error, .configuration,

@@ -30,16 +30,17 @@ demo() {
   "$fp8c" compile "$model" -o "$out/$name.twin.onnx" --calibration "$calibration" \
     --dump-stats-path "$out/$name.twin/measure" --hp-dtype fp32 -q
   "$fp8c" inspect "$model" >"$out/$name.modules.json"
-  sqnr=$("$fp8c" verify "$model" "$out/$name.twin.onnx" --inputs "$calibration")
+  verified=$("$fp8c" verify "$model" "$out/$name.twin.onnx" --inputs "$calibration")
   before=$(size "$model")
   after=$(size "$out/$name.fp8.onnx")
   printf '%s\n' "$name"
   printf '  %-24s %s -> %s\n' files "$model" "$out/$name.fp8.onnx"
   printf '  %-24s %s taken, %s left\n' modules \
-    "$(count path "$out/$name.fp8.scales.json")" "$(count reason "$out/$name.modules.json")"
+    "$(count path "$out/$name.fp8.scales.json")" "$(count node "$out/$name.modules.json")"
   printf '  %-24s %s before, %s after (%s %%)\n' bytes "$before" "$after" $((after * 100 / before))
   printf '  %-24s %s of a weight\n' 'worst clipped fraction' "$(worst_clipped "$out/$name.fp8.scales.json")"
-  printf '  %-24s %s (float32 twin, calibration batches)\n' 'SQNR of output' "$sqnr"
+  printf '  %-24s %s\n' proved "$(printf '%s\n' "$verified" | head -n 1)"
+  printf '  %-24s %s (float32 twin, calibration batches)\n' output "$(printf '%s\n' "$verified" | tail -n +2)"
 }
 
 demo digits_cnn $models/digits/digits_cnn.ts.onnx $models/digits/calib.npz

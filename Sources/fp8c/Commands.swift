@@ -364,7 +364,8 @@ struct Verify: ParsableCommand {
     discussion: examples(
       """
       fp8c verify model.onnx model.fp8.onnx --inputs batches.npz --min-sqnr 25
-      fp8c verify model.onnx model.fp8.onnx --inputs test.npz --labels test.npz:label
+      fp8c verify model.onnx model.fp8.onnx
+      fp8c verify model.onnx model.fp8.onnx --inputs test.npz --labels test.npz:label --max-drop 0.01
       """))
 
   @Argument(help: "The source model.") var model: String
@@ -378,6 +379,11 @@ struct Verify: ParsableCommand {
   var labels: String?
   @Option(help: ArgumentHelp("Fail where an output has less SQNR than this.", valueName: "dB"))
   var minSqnr: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Fail where more than this share of all answers is lost; needs --labels.", valueName: "share")
+  )
+  var maxDrop: Double?
   @Option(help: ArgumentHelp("The shared library of ONNX Runtime.", valueName: "file"))
   var onnxruntime: String?
   @OptionGroup var messages: MessageSettings
@@ -388,7 +394,8 @@ struct Verify: ParsableCommand {
       options.model = model
       options.onnxruntime = onnxruntime
       return try Compiler(options: options, console: console).verify(
-        quantized: quantized, inputs: inputs, labels: labels, minimum: minSqnr)
+        quantized: quantized, inputs: inputs, labels: labels, minimum: minSqnr, maximumDrop: maxDrop
+      )
     }
   }
 }

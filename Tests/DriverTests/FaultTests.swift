@@ -166,6 +166,16 @@ import Testing
     try folder.archive("x.npz", [("x", floats), ("l", integers([1]))])
     expect("bad-labels", 64, try verify("f.onnx", "nothing"))
     expect("too-few-labels", 65, try verify("f.onnx", "x.npz:l"))
+    // Both rows have one class, the first, and the labels say so: nothing is lost, which is less than -1.
+    try folder.archive("x.npz", [("x", floats), ("l", integers([2]))])
+    func drop(_ flags: [String]) throws -> Command {
+      try Command(
+        ["verify", "f.onnx", "f.onnx", "--inputs", "x.npz"] + flags, in: folder.path)
+    }
+    let equal = try drop(["--labels", "x.npz:l", "--max-drop", "0"])
+    #expect(equal.status == 0 && equal.output.hasSuffix("right of 2: 2 by the source, 2 in FP8\n"))
+    #expect(try drop(["--labels", "x.npz:l", "--max-drop=-1"]).status == 1)
+    expect("drop-without-labels", 64, try drop(["--max-drop", "0"]))
     try folder.archive("x.npz", [("x", integers([2, 1])), ("l", integers([2]))])
     expect("not-a-classifier", 65, try verify("i.onnx", "x.npz:l"))
   }
