@@ -152,27 +152,31 @@ struct ErasedGraph {
     return constant(left)?.isScalar == true ? right : nil
   }
 
-  /// The clamps whose results only quantizers read.
+  /// The clamps whose results only quantizers read, through further clamps and casts.
   private static func clamps(of graph: Graph) -> Set<NodeID> {
     var result: Set<NodeID> = []
+    var onlyQuantized: Set<ValueID> = []
     for id in graph.nodeIDs.reversed() {
       let node = graph[id]
-      guard node.op == "Min" || node.op == "Max", node.domain.isEmpty,
+      guard ["Min", "Max", "Cast"].contains(node.op), node.domain.isEmpty,
         let output = node.outputs.first ?? nil, !graph.isOutput(output)
       else { continue }
       let users = graph.users(of: output)
-      let isClamp = users.allSatisfy { user in
+      let isRead = users.allSatisfy { user in
         let reader = graph[user]
-        switch reader.op {
-        case "QuantizeLinear": return true
-        case "Cast":
-          return reader.int("to").flatMap { ElementType(rawValue: Int32(clamping: $0)) }?.isFloat8
-            ?? false
-        case "Min", "Max": return result.contains(user)
-        default: return false
+        if reader.op == "QuantizeLinear" { return true }
+        guard let next = reader.outputs.first ?? nil else { return false }
+        if reader.op == "Cast",
+          let to = reader.int("to").flatMap({ ElementType(rawValue: Int32(clamping: $0)) }),
+          to.isFloat8
+        {
+          return true
         }
+        return onlyQuantized.contains(next)
       }
-      if isClamp, !users.isEmpty { result.insert(id) }
+      guard isRead, !users.isEmpty else { continue }
+      onlyQuantized.insert(output)
+      if node.op != "Cast" { result.insert(id) }
     }
     return result
   }

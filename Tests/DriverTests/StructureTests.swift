@@ -13,7 +13,8 @@ import Testing
     "architectures/ms_gqa", "architectures/resnet18_w16.dynamo",
   ]
 
-  @Test(arguments: models, [["--qdq"], ["--hp-dtype", "fp32"], []])
+  @Test(
+    arguments: models, [["--qdq", "--hp-dtype", "fp16"], ["--qdq"], ["--hp-dtype", "fp32"], []])
   func `what is written is the source but for its quantization`(
     name: String, flags: [String]
   ) throws {
