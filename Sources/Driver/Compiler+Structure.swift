@@ -50,6 +50,11 @@ extension Compiler {
       throw .structureDiffers(
         first.place, first.message, count: proof.differences.count, file: quantized)
     }
+    if let node = proof.notCompared {
+      throw .notCompared(
+        "is attention as one operator where the source has its parts",
+        at: Location(file: quantized, node: node))
+    }
     try checkWeights(of: proof, sourceStore, writtenStore, quantized)
     return proof
   }
@@ -70,7 +75,9 @@ extension Compiler {
     for id in graph.nodeIDs {
       let node = graph[id]
       guard node.op.hasSuffix(target.quantizer), node.outputs.count > 1 else { continue }
-      throw .scaleComputed(at: Location(file: file, node: graph.label(of: id)))
+      throw .notCompared(
+        "has a scale that is computed when the model runs",
+        at: Location(file: file, node: graph.label(of: id)))
     }
   }
 

@@ -117,6 +117,14 @@ extension Diagnostic {
     Diagnostic(.error, .internalError, "observer '\(name)' gave nothing that NumPy has a type for")
   }
 
+  /// A warning where the models are run too.
+  static func notCompared(_ reason: String, at location: Location) -> Diagnostic {
+    Diagnostic(
+      .warning, .malformedInput, at: location,
+      "\(reason), so the models are not proved to be one",
+      notes: ["'--inputs' runs both models and compares what they give"])
+  }
+
   static func notExecuted(_ path: String) -> Diagnostic {
     Diagnostic(
       .warning, .done, "module '\(path)' was not executed by any batch, so it is not measured")
@@ -146,14 +154,6 @@ extension Diagnostic {
       notes: [
         "'--calibration PATH' gives batches to measure; '--scale-method unit_scale' needs no ranges"
       ])
-  }
-
-  /// A warning where the models are run too.
-  static func scaleComputed(at location: Location) -> Diagnostic {
-    Diagnostic(
-      .warning, .malformedInput, at: location,
-      "has a scale that is computed when the model runs, so the quantization cannot be taken away",
-      notes: ["'--inputs' runs both models and compares what they give"])
   }
 
   static func standardOutput(_ reason: String) -> Diagnostic {

@@ -28,6 +28,7 @@ struct ErasedGraph {
   static let linear: [String: Int] = [
     "MatMul": 2, "Gemm": 2, "Conv": 2, "ConvTranspose": 2, "Einsum": 2, "Transpose": 1,
     "Reshape": 1, "Flatten": 1, "Squeeze": 1, "Unsqueeze": 1, "Expand": 1, "Slice": 1, "Gather": 1,
+    "GatherND": 1,
     "Split": 1, "Neg": 1, "AveragePool": 1, "GlobalAveragePool": 1, "Pad": 1,
   ]
   static let products: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]

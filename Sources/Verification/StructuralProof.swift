@@ -13,6 +13,8 @@ package struct StructuralProof {
   package private(set) var differences: [Difference] = []
   package private(set) var claims: [Claim] = []
   package private(set) var balances: [Balance] = []
+  /// An operator of the written model that stands for several of the source and is not compared with them.
+  package private(set) var notCompared: String?
   /// How many operators of the source were compared.
   package private(set) var nodeCount = 0
 
@@ -46,6 +48,7 @@ package struct StructuralProof {
   /// Where the channels of a weight are.
   private enum ChannelPlace {
     case first
+    case second
     case last
     case secondLast
   }
@@ -257,6 +260,10 @@ package struct StructuralProof {
       return compareAttention(first.node, pair, second.node, order, place)
     default: break
     }
+    if StructuralProof.wholeFunctions.contains(second.node.op) {
+      notCompared = notCompared ?? second.label
+      return
+    }
     guard first.node.op == second.node.op, first.node.domain == second.node.domain else {
       return note(
         pair.order, pair.place,
@@ -316,6 +323,8 @@ package struct StructuralProof {
   private func channelPlace(_ op: String, _ index: Int, _ node: Node) -> ChannelPlace? {
     switch op {
     case "Conv": .first
+    case "ConvTranspose": .second
+    case "Einsum", "Gather", "GatherND": .last
     case "MatMul": index == 0 ? .secondLast : .last
     case "Gemm": (node.int(index == 0 ? "transA" : "transB") == 1) == (index == 0) ? .last : .first
     default: nil
@@ -480,6 +489,7 @@ package struct StructuralProof {
     let axis =
       switch pair.channels {
       case .first, nil: 0
+      case .second: min(1, max(rank - 1, 0))
       case .last: max(rank - 1, 0)
       case .secondLast: max(rank - 2, 0)
       }
