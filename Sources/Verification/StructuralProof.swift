@@ -16,7 +16,7 @@ package struct StructuralProof {
   /// An operator of the written model that stands for several of the source and is not compared with them.
   package private(set) var notCompared: String?
   /// How many operators of the source were compared.
-  package private(set) var nodeCount = 0
+  package internal(set) var nodeCount = 0
 
   package enum Side: Hashable, Sendable {
     case source
@@ -28,13 +28,13 @@ package struct StructuralProof {
     let parent: Int?
   }
 
-  private struct Reference: Hashable {
+  struct Reference: Hashable {
     let scope: Int
     let value: ValueID
   }
 
   /// Two values that have to be one, and who asks.
-  private struct Pair {
+  struct Pair {
     let source: Reference
     let written: Reference
     let order: Int
@@ -46,7 +46,7 @@ package struct StructuralProof {
   }
 
   /// Where the channels of a weight are.
-  private enum ChannelPlace {
+  enum ChannelPlace {
     case first
     case second
     case last
@@ -105,14 +105,14 @@ package struct StructuralProof {
     return (scopes[side]?.count ?? 1) - 1
   }
 
-  private func erased(_ side: Side, _ scope: Int) -> ErasedGraph {
+  func erased(_ side: Side, _ scope: Int) -> ErasedGraph {
     guard let scopes = scopes[side], scopes.indices.contains(scope) else {
       preconditionFailure("a pair names a scope that was not added")
     }
     return scopes[scope].erased
   }
 
-  private struct Behind {
+  struct Behind {
     let core: Reference
     let factor: Factor
     /// FP8 weights whose scales are part of the factor.
@@ -120,7 +120,7 @@ package struct StructuralProof {
   }
 
   /// What stands behind a value, in the graph around where it is captured.
-  private func behind(
+  func behind(
     _ reference: Reference, _ side: Side
   ) -> Behind {
     var reference = reference
@@ -155,11 +155,11 @@ package struct StructuralProof {
     return reference
   }
 
-  private func value(_ reference: Reference, _ side: Side) -> Value {
+  func value(_ reference: Reference, _ side: Side) -> Value {
     erased(side, reference.scope).graph[reference.value]
   }
 
-  private func producer(
+  func producer(
     _ reference: Reference, _ side: Side
   ) -> (id: NodeID, node: Node, label: String)? {
     let graph = erased(side, reference.scope).graph
@@ -183,7 +183,7 @@ package struct StructuralProof {
   }
 
   /// A pair that an operator reads which is not linear in it: the factors are equal too.
-  private mutating func read(
+  mutating func read(
     _ source: Reference, _ written: Reference, _ order: Int, _ place: String,
     times factor: Factor = Factor()
   ) {
@@ -192,7 +192,7 @@ package struct StructuralProof {
     push(Pair(source: left.core, written: right.core, order: order, place: place))
   }
 
-  private mutating func balance(
+  mutating func balance(
     _ source: Factor, _ written: Factor, _ codes: [Reference], _ order: Int, _ place: String
   ) {
     if !codes.isEmpty {
@@ -207,7 +207,7 @@ package struct StructuralProof {
     if seen.insert(key).inserted { pending.append(pair) }
   }
 
-  private mutating func note(_ order: Int, _ place: String, _ message: String) {
+  mutating func note(_ order: Int, _ place: String, _ message: String) {
     found.append((order, Difference(place: place, message: message)))
   }
 
@@ -306,7 +306,7 @@ package struct StructuralProof {
   }
 
   /// An operand that its operator is linear in: its factor is part of the result's.
-  private mutating func pushLinear(
+  mutating func pushLinear(
     _ source: Reference, _ written: Reference, _ order: Int, _ place: String,
     _ channels: ChannelPlace?, isTransposed: Bool = false
   ) {
@@ -341,123 +341,10 @@ package struct StructuralProof {
     return behind(Reference(scope: value.core.scope, value: data), .written)
   }
 
-  /// A product that a bias follows: its own factors come to the same.
-  private mutating func balanceProduct(
-    _ left: [ValueID?], _ right: [ValueID?], _ pair: Pair, _ count: Int, _ factor: Factor,
-    _ order: Int, _ place: String
-  ) {
-    var (source, written, codes) = (factor, Factor(), [Reference]())
-    for index in 0..<count {
-      if let value = left[index] {
-        source = source.times(
-          behind(Reference(scope: pair.source.scope, value: value), .source).factor)
-      }
-      if let value = right[index] {
-        let behind = behind(Reference(scope: pair.written.scope, value: value), .written)
-        written = written.times(behind.factor)
-        codes += behind.codes
-      }
-    }
-    balance(source, written, codes, order, place)
-  }
-
-  /// `alpha * A * B + beta * C` and a convolution with a bias, written as a product and a sum.
-  private mutating func compareProduct(
-    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
-  ) {
-    let op = first.op == "Conv" ? "Conv" : "MatMul"
-    let scope = pair.written.scope
-    var product = pair.written
-    if let bias = first.input(2) {
-      guard second.op == "Add", let (operand, other) = productOperand(of: second, scope, named: op)
-      else { return note(order, place, "became \(second.op), expected a product and a bias") }
-      let behind = behind(operand, .written)
-      product = behind.core
-      var source = Factor(number: Double(first.float("alpha") ?? 1))
-      for value in first.inputs.prefix(2) {
-        guard let value else { continue }
-        source = source.times(
-          self.behind(Reference(scope: pair.source.scope, value: value), .source).factor)
-      }
-      balance(source, behind.factor, behind.codes, order, place)
-      var reference = Reference(scope: scope, value: other)
-      // The bias of a convolution is laid along its channels.
-      let column = self.behind(reference, .written)
-      if let made = producer(column.core, .written),
-        ["Reshape", "Unsqueeze"].contains(made.node.op),
-        let data = made.node.input(0)
-      {
-        reference = Reference(scope: column.core.scope, value: data)
-      }
-      read(
-        Reference(scope: pair.source.scope, value: bias), reference, order, place,
-        times: Factor(number: Double(first.float("beta") ?? 1)))
-    }
-    guard let made = producer(product, .written), made.node.op == op else {
-      return note(order, place, "became \(second.op), expected a product")
-    }
-    nodeCount += 1
-    if op == "Conv" { compareAttributes(first, made.node, pair, order, place) }
-    for index in 0..<2 {
-      guard let value = first.input(index), let other = made.node.input(index) else { continue }
-      pushLinear(
-        Reference(scope: pair.source.scope, value: value),
-        Reference(scope: product.scope, value: other), order, place,
-        op == "Conv" ? .first : index == 0 ? .secondLast : .last,
-        isTransposed: first.int(index == 0 ? "transA" : "transB") == 1)
-    }
-  }
-
-  /// The operand of a sum that is a product, and the other one.
-  private func productOperand(
-    of sum: Node, _ scope: Int, named op: String
-  ) -> (Reference, ValueID)? {
-    for (operand, other) in [(0, 1), (1, 0)] {
-      guard let value = sum.input(operand), let bias = sum.input(other) else { continue }
-      let reference = Reference(scope: scope, value: value)
-      if producer(behind(reference, .written).core, .written)?.node.op == op {
-        return (reference, bias)
-      }
-    }
-    return nil
-  }
-
-  /// Functions of a written model that stand for one operator of the source.
-  package static let wholeFunctions = ["Fp8Attention"]
-
-  /// Attention as one operator: behind queries, keys, values and the mask stand what multiplies the codes of
-  /// the three, the shares of the softmax twice, and the result.
-  private mutating func compareAttention(
-    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
-  ) {
-    nodeCount += 1
-    compareAttributes(first, second, pair, order, place)
-    let written = erased(.written, pair.written.scope)
-    func multiplier(_ operand: Int) -> Factor {
-      second.input(operand).flatMap { written.constant($0) } ?? Factor()
-    }
-    for operand in 0..<4 {
-      guard let value = first.input(operand), let other = second.input(operand) else {
-        if (first.input(operand) == nil) != (second.input(operand) == nil) {
-          note(order, place, "operand \(operand) is given on one side only")
-        }
-        continue
-      }
-      read(
-        Reference(scope: pair.source.scope, value: value),
-        Reference(scope: pair.written.scope, value: other), order, place,
-        times: operand < 3 ? multiplier(operand + 4).inverted : Factor())
-    }
-    if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
-      note(order, place, "has operands that are not compared")
-    }
-    balance(Factor(), multiplier(7).times(multiplier(8)), [], order, place)
-  }
-
   /// Attributes that lowering writes out or moves elsewhere.
   private static let derived: Set<String> = ["auto_pad", "pads", "kernel_shape", "to", "saturate"]
 
-  private mutating func compareAttributes(
+  mutating func compareAttributes(
     _ first: Node, _ second: Node, _ pair: Pair, _ order: Int, _ place: String
   ) {
     for attribute in first.attributes where !StructuralProof.derived.contains(attribute.name) {

@@ -1,0 +1,117 @@
+internal import IR
+
+/// Operators that lowering writes as several, or as one.
+extension StructuralProof {
+  /// A product that a bias follows: its own factors come to the same.
+  mutating func balanceProduct(
+    _ left: [ValueID?], _ right: [ValueID?], _ pair: Pair, _ count: Int, _ factor: Factor,
+    _ order: Int, _ place: String
+  ) {
+    var (source, written, codes) = (factor, Factor(), [Reference]())
+    for index in 0..<count {
+      if let value = left[index] {
+        source = source.times(
+          behind(Reference(scope: pair.source.scope, value: value), .source).factor)
+      }
+      if let value = right[index] {
+        let behind = behind(Reference(scope: pair.written.scope, value: value), .written)
+        written = written.times(behind.factor)
+        codes += behind.codes
+      }
+    }
+    balance(source, written, codes, order, place)
+  }
+
+  /// `alpha * A * B + beta * C` and a convolution with a bias, written as a product and a sum.
+  mutating func compareProduct(
+    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
+  ) {
+    let op = first.op == "Conv" ? "Conv" : "MatMul"
+    let scope = pair.written.scope
+    var product = pair.written
+    if let bias = first.input(2) {
+      guard second.op == "Add", let (operand, other) = productOperand(of: second, scope, named: op)
+      else { return note(order, place, "became \(second.op), expected a product and a bias") }
+      let behind = behind(operand, .written)
+      product = behind.core
+      var source = Factor(number: Double(first.float("alpha") ?? 1))
+      for value in first.inputs.prefix(2) {
+        guard let value else { continue }
+        source = source.times(
+          self.behind(Reference(scope: pair.source.scope, value: value), .source).factor)
+      }
+      balance(source, behind.factor, behind.codes, order, place)
+      var reference = Reference(scope: scope, value: other)
+      // The bias of a convolution is laid along its channels.
+      let column = self.behind(reference, .written)
+      if let made = producer(column.core, .written),
+        ["Reshape", "Unsqueeze"].contains(made.node.op),
+        let data = made.node.input(0)
+      {
+        reference = Reference(scope: column.core.scope, value: data)
+      }
+      read(
+        Reference(scope: pair.source.scope, value: bias), reference, order, place,
+        times: Factor(number: Double(first.float("beta") ?? 1)))
+    }
+    guard let made = producer(product, .written), made.node.op == op else {
+      return note(order, place, "became \(second.op), expected a product")
+    }
+    nodeCount += 1
+    if op == "Conv" { compareAttributes(first, made.node, pair, order, place) }
+    for index in 0..<2 {
+      guard let value = first.input(index), let other = made.node.input(index) else { continue }
+      pushLinear(
+        Reference(scope: pair.source.scope, value: value),
+        Reference(scope: product.scope, value: other), order, place,
+        op == "Conv" ? .first : index == 0 ? .secondLast : .last,
+        isTransposed: first.int(index == 0 ? "transA" : "transB") == 1)
+    }
+  }
+
+  /// The operand of a sum that is a product, and the other one.
+  private func productOperand(
+    of sum: Node, _ scope: Int, named op: String
+  ) -> (Reference, ValueID)? {
+    for (operand, other) in [(0, 1), (1, 0)] {
+      guard let value = sum.input(operand), let bias = sum.input(other) else { continue }
+      let reference = Reference(scope: scope, value: value)
+      if producer(behind(reference, .written).core, .written)?.node.op == op {
+        return (reference, bias)
+      }
+    }
+    return nil
+  }
+
+  /// Functions of a written model that stand for one operator of the source.
+  package static let wholeFunctions = ["Fp8Attention"]
+
+  /// Attention as one operator: behind queries, keys, values and the mask stand what multiplies the codes of
+  /// the three, the shares of the softmax twice, and the result.
+  mutating func compareAttention(
+    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
+  ) {
+    nodeCount += 1
+    compareAttributes(first, second, pair, order, place)
+    let written = erased(.written, pair.written.scope)
+    func multiplier(_ operand: Int) -> Factor {
+      second.input(operand).flatMap { written.constant($0) } ?? Factor()
+    }
+    for operand in 0..<4 {
+      guard let value = first.input(operand), let other = second.input(operand) else {
+        if (first.input(operand) == nil) != (second.input(operand) == nil) {
+          note(order, place, "operand \(operand) is given on one side only")
+        }
+        continue
+      }
+      read(
+        Reference(scope: pair.source.scope, value: value),
+        Reference(scope: pair.written.scope, value: other), order, place,
+        times: operand < 3 ? multiplier(operand + 4).inverted : Factor())
+    }
+    if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
+      note(order, place, "has operands that are not compared")
+    }
+    balance(Factor(), multiplier(7).times(multiplier(8)), [], order, place)
+  }
+}
