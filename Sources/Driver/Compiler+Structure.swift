@@ -86,21 +86,22 @@ extension Compiler {
     of proof: StructuralProof, _ source: WeightStore, _ written: WeightStore, _ quantized: String
   ) throws(Diagnostic) {
     var scales = [[[Double]]](repeating: [], count: proof.claims.count)
-    let asked: [(claim: Int, candidates: [[Double]])] = proof.claims.indices.map { claim in
-      var constants: [[Double]] = []
-      for balance in proof.balances where balance.claims.contains(claim) {
-        for constant in balance.constants where !constants.contains(constant) {
-          constants.append(constant)
+    var constants = [[[Double]]](repeating: [], count: proof.claims.count)
+    for balance in proof.balances {
+      for claim in balance.claims {
+        for constant in balance.constants where !constants[claim].contains(constant) {
+          constants[claim].append(constant)
         }
       }
-      return (claim, constants)
     }
+    let asked = constants.enumerated().map { (claim: $0.offset, candidates: $0.element) }
     let claims = proof.claims
+    let fullscales = try fullscales()
     func answer(_ questions: [(claim: Int, candidates: [[Double]])]) throws(Diagnostic) {
       let found = try Parallel.map(questions, jobs: options.jobs ?? Parallel.processors) {
         (question) throws(Diagnostic) in
         try self.scales(
-          of: claims[question.claim], among: question.candidates, source, written)
+          of: claims[question.claim], among: question.candidates, fullscales, source, written)
       }
       for (question, found) in zip(questions, found) { scales[question.claim] = found }
     }
@@ -190,10 +191,22 @@ extension Compiler {
 
   // MARK: Weights
 
+  /// The full scales that targets have for a format: which one a file was written for, it does not say.
+  private func fullscales() throws(Diagnostic) -> [FP8Format: [Float]] {
+    var result: [FP8Format: [Float]] = [:]
+    for name in Target.names {
+      for limits in try Target.load(name).formats
+      where result[limits.encoding]?.contains(limits.fullscale) != true {
+        result[limits.encoding, default: []].append(limits.fullscale)
+      }
+    }
+    return result
+  }
+
   /// The scales with which the source's bytes give those that were written, `[1]` for what is not quantized.
   private func scales(
-    of claim: StructuralProof.Claim, among candidates: [[Double]], _ source: WeightStore,
-    _ written: WeightStore
+    of claim: StructuralProof.Claim, among candidates: [[Double]],
+    _ fullscales: [FP8Format: [Float]], _ source: WeightStore, _ written: WeightStore
   ) throws(Diagnostic) -> [[Double]] {
     var expected = claim.source
     expected.isOverridable = false
@@ -209,12 +222,6 @@ extension Compiler {
       expected.recipe.append(.cast(type.element, saturates: true))
       return try source.digest(of: expected) == found ? [[1]] : []
     }
-    // The full scale is the target's, which the file does not say.
-    var fullscales: [Float] = []
-    for name in Target.names {
-      let limits = try Target.load(name).formats.first { $0.encoding == format }
-      if let limits, !fullscales.contains(limits.fullscale) { fullscales.append(limits.fullscale) }
-    }
     let channels =
       (type.shape?.indices.contains(claim.channelAxis) ?? false)
       ? type.shape?[claim.channelAxis].size : nil
@@ -227,7 +234,7 @@ extension Compiler {
       let scale =
         floats.count == 1
         ? Scale.perTensor(floats[0]) : .perChannel(floats, axis: claim.channelAxis)
-      search: for fullscale in fullscales {
+      search: for fullscale in fullscales[format] ?? [] {
         for via in [nil, ElementType.bfloat16, .float16] {
           var candidate = expected
           candidate.recipe.append(
