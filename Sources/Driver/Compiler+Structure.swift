@@ -27,6 +27,7 @@ extension Compiler {
     } catch {
       throw error.inFile(quantized)
     }
+    let bounds = try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
     var proof: StructuralProof?
     for attention in Attention.allCases {
       var prepared = source.model
@@ -39,7 +40,9 @@ extension Compiler {
         + "expand-fused, \(attention == .whole ? "" : "expand-attention, ")hoist-weights"
       try run(try Pipeline(parsing: passes), on: &prepared, in: &context)
       try inlineAll(of: &prepared, &context)
-      let found = StructuralProof(source: prepared.graph, written: erased.graph) { side, weight in
+      let found = StructuralProof(
+        source: prepared.graph, written: erased.graph, fullscales: bounds
+      ) { side, weight in
         numbers(of: weight, in: side == .source ? sourceStore : writtenStore)
       }
       if found.differences.isEmpty || proof == nil { proof = found }

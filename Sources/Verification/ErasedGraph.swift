@@ -35,12 +35,13 @@ struct ErasedGraph {
 
   /// `outerCodes` are the names of FP8 weights around this graph.
   init(
-    _ graph: Graph, outerCodes: Set<String>, numbers: @escaping (Weight) -> [Double]?
+    _ graph: Graph, outerCodes: Set<String>, fullscales: [Double],
+    numbers: @escaping (Weight) -> [Double]?
   ) {
     self.graph = graph
     self.outerCodes = outerCodes
     self.numbers = numbers
-    let clamps = ErasedGraph.clamps(of: graph)
+    let clamps = clamps(at: fullscales)
     for (place, id) in graph.nodeIDs.enumerated() {
       order[id] = place
       let node = graph[id]
@@ -153,33 +154,59 @@ struct ErasedGraph {
     return constant(left)?.isScalar == true ? right : nil
   }
 
-  /// The clamps whose results only quantizers read, through further clamps and casts.
-  private static func clamps(of graph: Graph) -> Set<NodeID> {
+  /// The clamps in front of quantizers, with further clamps and casts between or not.
+  ///
+  /// What they clamp at is a full scale of FP8, so a bound of the model's own is none of them.
+  private func clamps(at fullscales: [Double]) -> Set<NodeID> {
     var result: Set<NodeID> = []
-    var onlyQuantized: Set<ValueID> = []
+    // What the quantizer behind a value divides by, where nothing else reads it.
+    var divisors: [ValueID: Double] = [:]
     for id in graph.nodeIDs.reversed() {
       let node = graph[id]
       guard ["Min", "Max", "Cast"].contains(node.op), node.domain.isEmpty,
         let output = node.outputs.first ?? nil, !graph.isOutput(output)
       else { continue }
-      let users = graph.users(of: output)
-      let isRead = users.allSatisfy { user in
-        let reader = graph[user]
-        if reader.op == "QuantizeLinear" { return true }
-        guard let next = reader.outputs.first ?? nil else { return false }
-        if reader.op == "Cast",
-          let to = reader.int("to").flatMap({ ElementType(rawValue: Int32(clamping: $0)) }),
-          to.isFloat8
-        {
-          return true
-        }
-        return onlyQuantized.contains(next)
+      let found = graph.users(of: output).map { divisor(of: output, in: graph[$0], divisors) }
+      guard let first = found.first ?? nil, found.allSatisfy({ $0 == first }) else { continue }
+      if node.op == "Cast" {
+        divisors[output] = first
+      } else if let bound = bound(of: node),
+        bound >= ErasedGraph.half || fullscales.contains(where: { isNear(bound / first, $0) })
+      {
+        divisors[output] = first
+        result.insert(id)
       }
-      guard isRead, !users.isEmpty else { continue }
-      onlyQuantized.insert(output)
-      if node.op != "Cast" { result.insert(id) }
     }
     return result
+  }
+
+  /// Nothing in float16 is larger than 65504, so a full scale beyond it became that.
+  private static let half = 65_000.0
+
+  private func isNear(_ found: Double, _ fullscale: Double) -> Bool {
+    abs(found - fullscale) <= 0.01 * fullscale
+  }
+
+  private func divisor(
+    of value: ValueID, in reader: Node, _ divisors: [ValueID: Double]
+  ) -> Double? {
+    if reader.op == "QuantizeLinear" {
+      return reader.input(1).flatMap { constant($0) }?.common(within: 0)
+    }
+    if reader.op == "Cast",
+      let to = reader.int("to").flatMap({ ElementType(rawValue: Int32(clamping: $0)) }),
+      to.isFloat8
+    {
+      return 1
+    }
+    return (reader.outputs.first ?? nil).flatMap { divisors[$0] }
+  }
+
+  /// The magnitude of the constant of a clamp.
+  private func bound(of node: Node) -> Double? {
+    guard let operand = clamped(node) else { return nil }
+    let other = node.input(0) == operand ? node.input(1) : node.input(0)
+    return other.flatMap { constant($0)?.common(within: 0) }.map { abs($0) }
   }
 
   /// The numbers of a constant, seen through casts and what functions make constants with.

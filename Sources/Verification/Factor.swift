@@ -20,7 +20,7 @@ struct Factor: Equatable, Sendable {
 
   var isScalar: Bool { channels.isEmpty }
 
-  /// The least constants, which are what the scale of a weight is looked for among.
+  /// The most constants that are kept: the scale of a weight is looked for among them.
   private static let constantLimit = 64
 
   func times(_ other: Factor) -> Factor {
@@ -30,7 +30,7 @@ struct Factor: Equatable, Sendable {
       result.channels[count] =
         result.channels[count].map { zip($0, values).map { $0 * $1 } } ?? values
     }
-    result.constants += other.constants.prefix(Factor.constantLimit - min(constants.count, 64))
+    result.constants += other.constants.prefix(max(0, Factor.constantLimit - constants.count))
     return result
   }
 

@@ -4,11 +4,10 @@ internal import IR
 extension StructuralProof {
   /// A product that a bias follows: its own factors come to the same.
   mutating func balanceProduct(
-    _ left: [ValueID?], _ right: [ValueID?], _ pair: Pair, _ count: Int, _ factor: Factor,
-    _ order: Int, _ place: String
+    _ left: [ValueID?], _ right: [ValueID?], _ pair: Pair, _ order: Int, _ place: String
   ) {
-    var (source, written, codes) = (factor, Factor(), [Reference]())
-    for index in 0..<count {
+    var (source, written, codes) = (Factor(), Factor(), [Reference]())
+    for index in 0..<2 {
       if let value = left[index] {
         source = source.times(
           behind(Reference(scope: pair.source.scope, value: value), .source).factor)

@@ -65,6 +65,7 @@ package struct StructuralProof {
   }
 
   private let numbers: (Side, Weight) -> [Double]?
+  private let fullscales: [Double]
   private let tolerance: Double
   private var scopes: [Side: [Scope]] = [.source: [], .written: []]
   private var pending: [Pair] = []
@@ -77,11 +78,13 @@ package struct StructuralProof {
       []
   private var found: [(order: Int, Difference)] = []
 
-  /// `numbers` gives the elements of a small constant, and `nil` for one that is large or holds none.
+  /// `fullscales` are those that quantizers may clamp at; `numbers` gives the elements of a small constant, and `nil` for one that is large or holds none.
   package init(
-    source: Graph, written: Graph, numbers: @escaping (Side, Weight) -> [Double]?
+    source: Graph, written: Graph, fullscales: [Double],
+    numbers: @escaping (Side, Weight) -> [Double]?
   ) {
     self.numbers = numbers
+    self.fullscales = fullscales
     // Constants of the written model are rounded to its high precision type, some of them in a row.
     let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
@@ -101,7 +104,7 @@ package struct StructuralProof {
       Scope(
         erased: ErasedGraph(
           graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
-          numbers: { numbers(side, $0) }), parent: parent))
+          fullscales: fullscales, numbers: { numbers(side, $0) }), parent: parent))
     return (scopes[side]?.count ?? 1) - 1
   }
 
@@ -279,7 +282,7 @@ package struct StructuralProof {
     let op = first.node.op
     let count = ErasedGraph.linear[op] ?? 0
     let hasBias = ["Gemm", "Conv", "ConvTranspose"].contains(op) && left.count > 2
-    if hasBias { balanceProduct(left, right, pair, 2, Factor(), order, place) }
+    if hasBias { balanceProduct(left, right, pair, order, place) }
     for index in left.indices {
       guard let value = left[index], let other = right[index] else {
         if (left[index] == nil) != (right[index] == nil) {

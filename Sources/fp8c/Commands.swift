@@ -360,7 +360,8 @@ struct GoldenSettings: ParsableArguments {
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Runs a model and its FP8 form on the same inputs and compares.",
+    abstract:
+      "Proves a model and its FP8 form one but for the quantization; with inputs, runs both.",
     discussion: examples(
       """
       fp8c verify model.onnx model.fp8.onnx --inputs batches.npz --min-sqnr 25

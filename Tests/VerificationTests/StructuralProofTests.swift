@@ -42,7 +42,8 @@ import Verification
 
   private func proof(_ written: String, of source: String = source) throws -> StructuralProof {
     StructuralProof(
-      source: try Model.parse(source).graph, written: try Model.parse(written).graph
+      source: try Model.parse(source).graph, written: try Model.parse(written).graph,
+      fullscales: [240, 57344]
     ) { _, weight in
       guard case .literal(let bytes, _) = weight.source, bytes.count % 4 == 0 else { return nil }
       return stride(from: 0, to: bytes.count, by: 4).map { start in
@@ -73,6 +74,8 @@ import Verification
       "MatMul(%r.d, %v.d)", "MatMul(%v.d, %r.d)", "node 'second' (MatMul)",
       "reads the result of Relu 'relu'"
     ),
+    // Half of what E4M3 holds at that scale: values would be cut off.
+    ("[120.0]", "[60.0]", "node 'first' (MatMul)", "reads the result of Min"),
     ("Add(%z, @b)", "Sub(%z, @b)", "output 'y'", "expected that of Add 'bias'"),
     ("-> (%y)", "-> (%y, %z)", "graph 'm'", "has 2 outputs, expected 1"),
     (
@@ -100,6 +103,18 @@ import Verification
     let balance = try #require(try proof(fault).balances.last)
     #expect(!balance.holds(scales: [[0.25]]))
     #expect(balance.text(scales: [[0.25]]) == "0.5, expected 1.0")
+  }
+
+  @Test func `a bound of the model's own is no clamp of a quantizer`() throws {
+    let source = Self.source.replacing(
+      "%r = Relu(%h)", with: "weight @six: f32[] = [6.0] %r = Min(%h, @six)")
+    let written = Self.written.replacing(
+      "%r = Relu(%h)", with: "weight @six: f32[] = [6.0] %r = Min(%h, @six)")
+    #expect(try proof(written, of: source).differences == [])
+    let dropped = Self.written.replacing("%r = Relu(%h)", with: "%r = Identity(%h)")
+    #expect(
+      try proof(dropped, of: source).differences.first?.message.contains("expected that of Min")
+        == true)
   }
 
   @Test func `a weight that is stored twice was untied`() throws {
