@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak dependencies generated runtime
 
 all: build
 
@@ -84,6 +84,11 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 matrix: build
 	swift build --product fp8c
 	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c
+
+# Mutants of models, textual IR, JSON and archives: `make soak ARGUMENTS="--seed 7 --count models=1000 models"`.
+soak: build runtime .venv/bench
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  .venv/bin/python Tests/Soak/soak.py $(ARGUMENTS)
 
 lint:
 	swift format lint -r --strict Sources Tests Package.swift

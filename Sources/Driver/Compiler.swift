@@ -119,6 +119,11 @@ package struct Compiler {
       let (model, store) = try Importer.load(path) { (structure) throws(Diagnostic) in
         _ = try MemoryPlan(structure: structure).jobs(upTo: 1, within: options.memoryLimit)
       }
+      do throws(Diagnostic) {
+        try OperatorCheck(try OperatorTable.embedded()).check(model)
+      } catch {
+        throw error.inFile(path)
+      }
       return (model, store)
     }
     let bytes = try InputFile.contents(of: path, limit: Compiler.textLimit)

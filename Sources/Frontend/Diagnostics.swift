@@ -1,15 +1,14 @@
 internal import Support
 
 extension Diagnostic {
-  /// The same diagnostic with the node named, where its maker did not know the node.
-  func atNode(_ node: String) -> Diagnostic {
-    var copy = self
-    if copy.location.node == nil { copy.location.node = node }
-    return copy
-  }
-
   static func attributeTwice(_ name: String, node: String) -> Diagnostic {
     Diagnostic(at: Location(node: node), "attribute '\(name)' is given twice")
+  }
+
+  static func attributeContent(_ name: String, found: [Int32], type: Int32) -> Diagnostic {
+    Diagnostic(
+      "attribute '\(name)' has type \(type) and values of "
+        + "\(found.map { "type \($0)" }.joined(separator: ", ")), expected one value of its type")
   }
 
   static func attributeType(_ type: Int32, of name: String) -> Diagnostic {
@@ -65,6 +64,11 @@ extension Diagnostic {
 
   static func negativeDimension(_ size: Int64, of name: String) -> Diagnostic {
     Diagnostic("'\(name)' has a dimension of \(size), expected 0 or more")
+  }
+
+  static func initializerNotInput(_ name: String, irVersion: Int64) -> Diagnostic {
+    Diagnostic(
+      "initializer '\(name)' is no graph input, which IR version \(irVersion) asks of each")
   }
 
   static func noAttributeValue(_ name: String) -> Diagnostic {
@@ -140,9 +144,17 @@ extension Diagnostic {
     Diagnostic("graph output '\(name)' is not defined")
   }
 
+  static func unnamedAttribute() -> Diagnostic { Diagnostic("an attribute has no name") }
+
+  static func unnamedFunction() -> Diagnostic { Diagnostic("a function has no name") }
+
   static func unnamedInitializer() -> Diagnostic { Diagnostic("an initializer has no name") }
 
   static func unnamedInput() -> Diagnostic { Diagnostic("a graph input has no name") }
+
+  static func untypedInterface(_ name: String) -> Diagnostic {
+    Diagnostic("graph input or output '\(name)' has no type")
+  }
 
   static func wrongDataField(
     _ field: String, _ element: String, of name: String

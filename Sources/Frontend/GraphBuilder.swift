@@ -10,6 +10,7 @@ struct GraphBuilder {
   private var graph: Graph
   private let depth: Int
   private let irVersion: Int64
+  private let isMain: Bool
   private var declared: [String: Int] = [:]
   private var weights: [(name: String, weight: Weight, annotations: Annotations)] = []
   private var inputNames: Set<String> = []
@@ -17,8 +18,12 @@ struct GraphBuilder {
   private var listed: [Int: Int] = [:]
   private var outputs: [ValueID] = []
 
-  init(name: String, annotations: Annotations, depth: Int, irVersion: Int64) {
+  /// `isMain` for the graph of the model, whose interface has types.
+  init(
+    name: String, annotations: Annotations, depth: Int, irVersion: Int64, isMain: Bool = false
+  ) {
     graph = Graph(name: name, annotations: annotations)
+    self.isMain = isMain
     self.depth = depth
     self.irVersion = irVersion
   }
@@ -37,6 +42,8 @@ struct GraphBuilder {
     guard inputNames.insert(value.name).inserted else {
       throw .definedTwice(value.name, as: "graph input")
     }
+    let type = try value.type?.valueType(of: value.name)
+    try checkInterface(value.name, type)
     if let index = declared[value.name] {
       // Before IR 4 every initializer had to be an input; from 4 on it may be replaced by a caller.
       guard irVersion >= 4 else { return }
@@ -46,11 +53,23 @@ struct GraphBuilder {
     } else {
       inputs.append(
         graph.addInput(
-          value.name, try value.type?.valueType(of: value.name), annotations: value.annotations))
+          value.name, type, annotations: value.annotations))
     }
   }
 
-  mutating func finishWeights() {
+  /// The main graph says what it takes and gives; a shape may be unknown.
+  private func checkInterface(_ name: String, _ type: ValueType?) throws(Diagnostic) {
+    guard isMain else { return }
+    switch type {
+    case nil, .untyped: throw .untypedInterface(name)
+    default: break
+    }
+  }
+
+  mutating func finishWeights() throws(Diagnostic) {
+    if isMain, irVersion < 4, let item = weights.first(where: { !inputNames.contains($0.name) }) {
+      throw .initializerNotInput(item.name, irVersion: irVersion)
+    }
     for (index, item) in weights.enumerated() {
       let id = graph.addWeight(item.name, item.weight, annotations: item.annotations)
       if let position = listed[index] { inputs[position] = id }
@@ -87,6 +106,7 @@ struct GraphBuilder {
     for capture in graph.captures(of: node) where graph.value(named: capture) == nil {
       guard depth > 0 else { throw .undefined(capture, node: label) }
     }
+    for body in node.bodies { try checkShadows(in: body, node: label) }
     var results: [(name: String, type: ValueType?)?] = []
     var seen: Set<String> = []
     for name in proto.outputs {
@@ -102,6 +122,20 @@ struct GraphBuilder {
     graph.addNode(node, results: results)
   }
 
+  /// Results in a body have names that no graph around it has.
+  private func checkShadows(in body: Graph, node label: String) throws(Diagnostic) {
+    for value in body.values {
+      guard case .result = body[value].origin else { continue }
+      let name = body[value].name
+      guard graph.value(named: name) == nil else {
+        throw .definedTwice(name, as: "result inside node '\(label)'")
+      }
+    }
+    for id in body.nodeIDs where body[id].hasBodies {
+      for inner in body[id].bodies { try checkShadows(in: inner, node: label) }
+    }
+  }
+
   mutating func addOutput(_ value: ValueInfoProto) throws(Diagnostic) {
     let id: ValueID
     if let known = graph.value(named: value.name) {
@@ -111,6 +145,7 @@ struct GraphBuilder {
       id = graph.capture(value.name)
     }
     outputs.append(id)
+    try checkInterface(value.name, try value.type?.valueType(of: value.name))
     try note(value, on: id)
   }
 

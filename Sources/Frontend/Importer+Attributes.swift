@@ -7,10 +7,18 @@ extension Importer {
   mutating func attribute(
     _ proto: AttributeProto, depth: Int, irVersion: Int64
   ) throws(Diagnostic) -> Attribute {
+    guard !proto.name.isEmpty else { throw .unnamedAttribute() }
+    let found = proto.valueTypes
     let value: AttributeValue
     if !proto.referenceName.isEmpty {
+      guard found.isEmpty else {
+        throw .attributeContent(proto.name, found: found, type: proto.type)
+      }
       value = .reference(proto.referenceName, kind: proto.type)
     } else {
+      guard found.isEmpty || found == [proto.type] else {
+        throw .attributeContent(proto.name, found: found, type: proto.type)
+      }
       value = try content(of: proto, depth: depth, irVersion: irVersion)
     }
     return Attribute(
@@ -21,7 +29,7 @@ extension Importer {
   private mutating func content(
     of proto: AttributeProto, depth: Int, irVersion: Int64
   ) throws(Diagnostic) -> AttributeValue {
-    switch proto.type == 0 ? proto.impliedType : proto.type {
+    switch proto.type {
     case 1: return .float(proto.float ?? 0)
     case 2: return .int(proto.int ?? 0)
     case 3: return .string(proto.string ?? [])
@@ -95,7 +103,7 @@ extension Importer {
       try builder.declare(tensor.values?.name ?? "", try weight(tensor), Annotations())
     }
     for value in proto.inputs { try builder.addInput(value) }
-    builder.finishWeights()
+    try builder.finishWeights()
     for node in proto.nodes { try builder.add(node, &self) }
     for value in proto.outputs { try builder.addOutput(value) }
     for value in proto.valueInfo { try builder.describe(value) }
@@ -104,18 +112,14 @@ extension Importer {
 }
 
 extension AttributeProto {
-  /// The type of an attribute whose writer left `type` out, as IR version 1 allowed.
-  fileprivate var impliedType: Int32 {
-    if float != nil { return 1 }
-    if int != nil { return 2 }
-    if string != nil { return 3 }
-    if tensor != nil { return 4 }
-    if graph != nil { return 5 }
-    if !floats.isEmpty { return 6 }
-    if !ints.isEmpty { return 7 }
-    if !strings.isEmpty { return 8 }
-    if !tensors.isEmpty { return 9 }
-    if !graphs.isEmpty { return 10 }
-    return 0
+  /// The types of the values that are there, whatever `type` says.
+  fileprivate var valueTypes: [Int32] {
+    let present: [(type: Int32, isThere: Bool)] = [
+      (1, float != nil), (2, int != nil), (3, string != nil), (4, tensor != nil),
+      (5, graph != nil), (6, !floats.isEmpty), (7, !ints.isEmpty), (8, !strings.isEmpty),
+      (9, !tensors.isEmpty), (10, !graphs.isEmpty), (11, sparseTensor != nil),
+      (12, !sparseTensors.isEmpty), (13, typeProto != nil), (14, !typeProtos.isEmpty),
+    ]
+    return present.filter(\.isThere).map(\.type)
   }
 }

@@ -79,7 +79,7 @@ package struct Importer {
       name: file.graphHeader.name,
       annotations: Annotations(
         docString: file.graphHeader.docString, metadata: file.graphHeader.metadata.metadata,
-        unknown: file.graphHeader.unknown), depth: 0, irVersion: irVersion)
+        unknown: file.graphHeader.unknown), depth: 0, irVersion: irVersion, isMain: true)
     try file.forEachInitializer { (tensor) throws(Diagnostic) in
       try builder.declare(tensor.name, try self.weight(tensor), tensor.annotations)
     }
@@ -88,7 +88,7 @@ package struct Importer {
       try builder.declare(tensor.values?.name ?? "", weight, Annotations())
     }
     try file.forEachValue(.input) { (value) throws(Diagnostic) in try builder.addInput(value) }
-    builder.finishWeights()
+    try builder.finishWeights()
     try file.forEachNode { (node) throws(Diagnostic) in try builder.add(node, &self) }
     try file.forEachValue(.output) { (value) throws(Diagnostic) in try builder.addOutput(value) }
     try file.forEachValue(.info) { (value) throws(Diagnostic) in try builder.describe(value) }
@@ -106,6 +106,9 @@ package struct Importer {
     var result: [OpsetImport] = []
     for item in imports {
       let domain = item.domain.standardDomain
+      guard Int32(exactly: item.version) != nil else {
+        throw .opset(item.version, accepted: 0...Int64(Int32.max))
+      }
       if let known = result.version(of: domain) {
         guard known == item.version else {
           throw .twoOpsets(known, item.version, domain: domain, of: owner)
@@ -120,6 +123,7 @@ package struct Importer {
   private mutating func function(
     _ proto: FunctionProto, irVersion: Int64
   ) throws(Diagnostic) -> Function {
+    guard !proto.name.isEmpty else { throw .unnamedFunction() }
     var builder = GraphBuilder(
       name: proto.name, annotations: Annotations(), depth: 0, irVersion: irVersion)
     for input in proto.inputs {

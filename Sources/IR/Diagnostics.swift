@@ -13,6 +13,15 @@ extension Diagnostic {
     malformed("attribute '\(name)' appears twice, expected distinct names", at: location)
   }
 
+  static func callArity(
+    _ key: FunctionKey, inputs: Int, outputs: Int, expected: (inputs: Int, outputs: Int),
+    at location: Location
+  ) -> Diagnostic {
+    malformed(
+      "calls function '\(key.name)' with \(inputs) inputs and \(outputs) outputs, expected at most "
+        + "\(expected.inputs) and \(expected.outputs)", at: location)
+  }
+
   static func callDepth(_ key: FunctionKey, limit: Int) -> Diagnostic {
     malformed("calls from function '\(key.name)' nest deeper than \(limit)")
   }

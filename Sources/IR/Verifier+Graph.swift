@@ -72,7 +72,7 @@ extension Verification {
     guard scope.domains.contains(node.domain) else {
       throw .unimportedDomain(node.domain, of: node.op, at: graph.location(of: id))
     }
-    noteCall(of: node, in: scope)
+    try noteCall(of: node, in: scope, at: graph.location(of: id))
     if let name = node.attributes.firstRepeated(\.name) {
       throw .attributeTwice(name, at: graph.location(of: id))
     }

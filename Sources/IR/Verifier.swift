@@ -73,7 +73,13 @@ struct Verification {
   private var calls: [[Int]]
   private var paths: Set<String> = []
 
-  init(_ model: Model) { calls = Array(repeating: [], count: model.functions.count) }
+  /// How many inputs and outputs each function has.
+  private let interfaces: [(inputs: Int, outputs: Int)]
+
+  init(_ model: Model) {
+    calls = Array(repeating: [], count: model.functions.count)
+    interfaces = model.functions.map { ($0.body.inputs.count, $0.body.outputs.count) }
+  }
 
   /// What holds for all graphs of the main graph or of one function.
   struct Scope {
@@ -113,11 +119,18 @@ struct Verification {
     return domains
   }
 
-  mutating func noteCall(of node: Node, in scope: Scope) {
-    guard let caller = scope.function?.index, let callee = functions[node.functionKey] else {
-      return
+  /// A call gives and takes no more than its function has; what it leaves out at the end is allowed.
+  mutating func noteCall(
+    of node: Node, in scope: Scope, at location: @autoclosure () -> Location
+  ) throws(Diagnostic) {
+    guard let callee = functions[node.functionKey] else { return }
+    let (inputs, outputs) = interfaces[callee]
+    guard node.inputs.count <= inputs, node.outputs.count <= outputs else {
+      throw .callArity(
+        node.functionKey, inputs: node.inputs.count, outputs: node.outputs.count,
+        expected: interfaces[callee], at: location())
     }
-    calls[caller].append(callee)
+    if let caller = scope.function?.index { calls[caller].append(callee) }
   }
 
   mutating func notePath(_ path: String) -> Bool { paths.insert(path).inserted }

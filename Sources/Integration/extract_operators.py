@@ -64,14 +64,34 @@ def standard(schema):
     sets = {t.type_param_str: t.allowed_type_strs for t in schema.type_constraints}
     formals = [[(f.type_str, mark(f.option, f.is_homogeneous)) for f in side]
                for side in (schema.inputs, schema.outputs)]
-    return schema.domain, schema.name, schema.since_version, schema.deprecated, *formals, sets
+    return (schema.domain, schema.name, schema.since_version, schema.deprecated, *formals, sets,
+            attributes(schema), least(schema, formals))
+
+
+def attributes(schema):
+    """`axis:int perm:ints body:graph!`: `!` for one that a node has to give."""
+    return " ".join(
+        f"{name}:{str(a.type).rsplit('.', 1)[-1].lower()}{'!' if a.required else ''}"
+        for name, a in sorted(schema.attributes.items()))
+
+
+def least(schema, formals):
+    """How many operands and results a node has at least, where that is not up to the last single one.
+
+    A variadic formal counts for one.
+    """
+    found = [schema.min_input, schema.min_output]
+    usual = [max([place + 1 for place, (_, suffix) in enumerate(side) if suffix != "?"], default=0)
+             for side in formals]
+    return tuple(found) if found != usual else None
 
 
 def fused(schema):
     sets = {t.type_param_str: t.allowed_type_strs for t in schema.type_constraints}
     formals = [[(f.typeStr, mark(f.option, f.isHomogeneous)) for f in side]
                for side in (schema.inputs, schema.outputs)]
-    return schema.domain, schema.name, schema.since_version, schema.deprecated, *formals, sets
+    return (schema.domain, schema.name, schema.since_version, schema.deprecated, *formals, sets,
+            None, None)
 
 
 def rows():
@@ -87,7 +107,7 @@ def rows():
                 or schema.domain == "" and schema.name in UNLISTED):
             yield fused(schema)
     for name, inputs, outputs, sets in COLLECTIVES:
-        yield "com.microsoft", name, 1, False, inputs, outputs, sets
+        yield "com.microsoft", name, 1, False, inputs, outputs, sets, None, None
 
 
 def side(formals):
@@ -99,12 +119,12 @@ def side(formals):
 def table():
     sets = set()
     entries = {}
-    for domain, name, since, deprecated, inputs, outputs, variables in rows():
+    for domain, name, since, deprecated, inputs, outputs, variables, given, fewest in rows():
         used = {formal for formal, _ in inputs + outputs}
         spelled = {v: type_set(names) for v, names in variables.items() if v in used}
         sets.update(spelled.values())
         key = (domain, name, deprecated, side(inputs), side(outputs),
-               tuple(sorted(spelled.items())))
+               tuple(sorted(spelled.items())), given, fewest)
         entries.setdefault(key, []).append(since)
     numbers = {names: index for index, names in enumerate(sorted(sets))}
     lines = ["{", '"onnx": %s,' % json.dumps(onnx.__version__), '"types": [']
@@ -121,13 +141,17 @@ def table():
 
 
 def row(key, since, numbers):
-    _, name, deprecated, inputs, outputs, variables = key
+    _, name, deprecated, inputs, outputs, variables, given, fewest = key
     entry = {"op": name, "since": since}
     if deprecated:
         entry["deprecated"] = True
     entry |= {"in": inputs, "out": outputs}
     if variables:
         entry["of"] = {variable: numbers[names] for variable, names in variables}
+    if given is not None:
+        entry["attributes"] = given
+    if fewest:
+        entry["least"] = fewest
     return json.dumps(entry)
 
 

@@ -290,6 +290,10 @@ extension ValueInfoProto {
 extension TypeProto {
   fileprivate init(_ message: Onnx__TypeProto) {
     var message = unsafe message
+    if unsafe message.value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET {
+      self = .other([])
+      return
+    }
     let isPlain = unsafe message.denotation == nil && message.base.n_unknown_fields == 0
     switch (unsafe message.value_case, isPlain) {
     case (ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE, true):
@@ -323,11 +327,18 @@ extension TypeProto {
       }
     default: break
     }
-    let size = unsafe protobuf_c_message_get_packed_size(&message.base)
-    self = .other(
-      unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
-        filled = unsafe protobuf_c_message_pack(&message.base, buffer.baseAddress)
-      })
+    self = .other(unsafe TypeProto.packed(&message))
+  }
+
+  /// The bytes of the whole message: a pointer to its base alone would reach a copy of that.
+  private static func packed(_ message: inout Onnx__TypeProto) -> [UInt8] {
+    unsafe withUnsafeMutableBytes(of: &message) { bytes in
+      let base = unsafe bytes.baseAddress?.assumingMemoryBound(to: ProtobufCMessage.self)
+      let size = unsafe protobuf_c_message_get_packed_size(base)
+      return unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+        filled = unsafe protobuf_c_message_pack(base, buffer.baseAddress)
+      }
+    }
   }
 }
 

@@ -51,6 +51,10 @@ extension Diagnostic {
       "module '\(path)' is inside a body, where observer '\(observer)' does not look: not measured")
   }
 
+  static func resultLeftOut(_ name: String, at location: Location) -> Diagnostic {
+    Diagnostic(at: location, "result '\(name)' is an operand that the call leaves out")
+  }
+
   static func noChannels(_ port: String, of path: String, rank: Int?) -> Diagnostic {
     Diagnostic(
       .warning, .done,

@@ -66,6 +66,13 @@ package struct Diagnostic: Error, Equatable, Sendable {
     return copy
   }
 
+  /// The same diagnostic with the node named, where its maker did not know the node.
+  package func atNode(_ node: String) -> Diagnostic {
+    var copy = self
+    if copy.location.node == nil { copy.location.node = node }
+    return copy
+  }
+
   /// `error: model.onnx: node '/conv1/Conv': message [id]`, then one `note:` line each.
   ///
   /// Remarks and notes go without the identifier: nothing can be asked of them.

@@ -14,6 +14,30 @@ extension Diagnostic {
       notes: ["'dynamic_quantization' in the configuration asks for such scales"])
   }
 
+  static func formalCount(
+    _ found: Int, _ side: String, of op: String, least: Int, most: Int?, at location: Location
+  ) -> Diagnostic {
+    let expected =
+      switch most {
+      case nil: "at least \(least)"
+      case least: "\(least)"
+      case .some(let most): "\(least) to \(most)"
+      }
+    return Diagnostic(
+      at: location, "operator '\(op)' is given \(found) \(side), expected \(expected)")
+  }
+
+  static func formalGap(
+    _ place: Int, _ side: String, of op: String, at location: Location
+  ) -> Diagnostic {
+    Diagnostic(
+      at: location, "operator '\(op)': number \(place + 1) of its \(side) is left out")
+  }
+
+  static func missingAttribute(_ name: String, of op: String, at location: Location) -> Diagnostic {
+    Diagnostic(at: location, "operator '\(op)' needs the attribute '\(name)'")
+  }
+
   static func noFormat(_ format: String, target: String, known: [String]) -> Diagnostic {
     Diagnostic(
       .error, .configuration, "target '\(target)' has no format '\(format)'",
@@ -30,6 +54,22 @@ extension Diagnostic {
     Diagnostic(
       "operator '\(op)' of \(name(of: domain)) exists from version \(since) on, and the model "
         + "imports version \(opset)")
+  }
+
+  static func otherAttributeType(
+    _ name: String, _ found: String, expected: String, of op: String, at location: Location
+  ) -> Diagnostic {
+    Diagnostic(
+      at: location,
+      "attribute '\(name)' of operator '\(op)' has type \(found), expected \(expected)")
+  }
+
+  static func undeclaredAttribute(
+    _ name: String, of op: String, known: [String], at location: Location
+  ) -> Diagnostic {
+    Diagnostic(
+      at: location, "operator '\(op)' has no attribute '\(name)'",
+      notes: nearest(to: name, among: known).map { ["did you mean '\($0)'?"] } ?? [])
   }
 
   static func unknownDiagnostic(_ id: String, known: [String]) -> Diagnostic {

@@ -9,6 +9,10 @@ package struct OperatorSignature: Equatable, Sendable {
   package let since: Int64
   package let inputs: [Formal]
   package let outputs: [Formal]
+  /// `nil` where the table does not have them.
+  let attributes: [DeclaredAttribute]?
+  let leastInputs: Int
+  let leastOutputs: Int
   let variables: [String: TypeSet]
   /// What gives each output its type where its variable does not; the last list serves the rest.
   let sources: [[ResultSource]]

@@ -133,11 +133,31 @@ package struct OperatorTable: Equatable, Sendable {
       }
       variables[name] = sets[index]
     }
+    let inputs = try formals(try row.member("in"), variables)
+    let outputs = try formals(try row.member("out"), variables)
+    let least = try row.optional("least")?.items().map { (item) throws(Diagnostic) in
+      try item.integer()
+    }
     return OperatorSignature(
-      op: op, domain: domain, since: since,
-      inputs: try formals(try row.member("in"), variables),
-      outputs: try formals(try row.member("out"), variables), variables: variables,
+      op: op, domain: domain, since: since, inputs: inputs, outputs: outputs,
+      attributes: try attributes(row),
+      leastInputs: least?.first ?? OperatorSignature.least(of: inputs),
+      leastOutputs: least?.last ?? OperatorSignature.least(of: outputs), variables: variables,
       sources: sources)
+  }
+
+  private static func attributes(
+    _ row: JSONReader
+  ) throws(Diagnostic) -> [OperatorSignature.DeclaredAttribute]? {
+    guard let field = try row.optional("attributes") else { return nil }
+    var attributes: [OperatorSignature.DeclaredAttribute] = []
+    for spelling in try field.string().split(separator: " ") {
+      guard let attribute = OperatorSignature.DeclaredAttribute(spelling) else {
+        throw field.wrongType("names and types of attributes")
+      }
+      attributes.append(attribute)
+    }
+    return attributes
   }
 
   private static func formals(

@@ -84,6 +84,7 @@ extension Model {
 private struct FunctionInliner {
   private let functions: [FunctionKey: Function]
   private let imports: [OpsetImport]
+  private let operators: OperatorTable
   private var names: NameSource
   private var nodeNames = NameSource(Graph())
   /// The weights that functions brought into the graph.
@@ -98,6 +99,7 @@ private struct FunctionInliner {
     _ model: Model, _ context: PassContext, allBut: [String]?
   ) throws(Diagnostic) {
     imports = model.opsets
+    operators = context.settings.operators
     names = NameSource(model.graph)
     let all = Dictionary(model.functions.map { ($0.key, $0) }) { first, _ in first }
     var chosen: [FunctionKey: Function] = [:]
@@ -191,7 +193,15 @@ private struct FunctionInliner {
       var node = body[inner]
       node.resolve(arguments)
       node.mapBodies { $0.follow(renamed) }
+      let gaps = node.inputs.count { $0 == nil }
       node.inputs = node.inputs.map { $0.flatMap { values[$0] ?? nil } }
+      if node.inputs.count(where: { $0 == nil }) > gaps,
+        let opset = imports.version(of: node.domain)
+      {
+        // What the call leaves out, the body may not do without.
+        try operators.find(domain: node.domain, op: node.op, opset: opset)?
+          .check(node, at: graph.location(of: id))
+      }
       node.name = nodeNames.fresh("\(place)//\(node.name.isEmpty ? "/\(node.op)" : node.name)")
       node.origin = node.name
       let results = node.outputs.map { output -> (name: String, type: ValueType?)? in
@@ -205,7 +215,7 @@ private struct FunctionInliner {
         renamed[body[old].name] = graph[new].name
       }
     }
-    connect(call, id, to: body, values, in: &graph)
+    try connect(call, id, to: body, values, in: &graph)
     let after = graph.successor(of: id)
     graph.removeNode(id)
     return first ?? after
@@ -234,11 +244,12 @@ private struct FunctionInliner {
   private mutating func connect(
     _ call: Node, _ id: NodeID, to body: Graph, _ values: [ValueID: ValueID?],
     in graph: inout Graph
-  ) {
+  ) throws(Diagnostic) {
     for (index, output) in call.outputs.enumerated() {
-      guard let output, index < body.outputs.count, let found = values[body.outputs[index]],
-        let value = found
-      else { continue }
+      guard let output else { continue }
+      guard let value = values[body.outputs[index]] ?? nil else {
+        throw .resultLeftOut(graph[output].name, at: graph.location(of: id))
+      }
       // An output that is an operand of the call, or that is given twice, needs a value of its own.
       let isMade = body.producer(of: body.outputs[index]) != nil
       let isShared = body.outputs[..<index].contains(body.outputs[index])

@@ -1,0 +1,99 @@
+import TestSupport
+import Testing
+
+/// What the checker of ONNX refuses is refused, each with the identifier of its cause.
+@Suite struct CheckerTests {
+  private static let x = Wire.value("x", [2, 2])
+  private static let y = Wire.value("y", [2, 2])
+
+  private static func model(
+    _ nodes: [Wire], inputs: [Wire] = [x], outputs: [Wire] = [y], ir: UInt64 = 8
+  ) -> Wire {
+    Wire.model(Wire.graph(nodes: nodes, inputs: inputs, outputs: outputs), ir: ir)
+  }
+
+  /// An `AttributeProto`: name (1), integer (3), type (20).
+  private static func integer(_ name: String, type: UInt64 = 2) -> Wire {
+    Wire().text(1, name).number(3, 1).number(20, type)
+  }
+
+  private static func softmax(_ attribute: Wire) -> Wire {
+    model([Wire.node("Softmax", ["x"], ["y"]).message(5, attribute)])
+  }
+
+  /// A model that calls function `F` of domain `d`: inputs (4), outputs (5), nodes (7), opsets (9).
+  private static func call(
+    _ node: Wire, inputs: [String], outputs: [String], body: [Wire], named name: String = "F"
+  ) -> Wire {
+    let head = Wire().text(1, name).text(10, "d").message(9, Wire().text(1, "").number(2, 18))
+    let formals = outputs.reduce(inputs.reduce(head) { $0.text(4, $1) }) { $0.text(5, $1) }
+    let function = body.reduce(formals) { $0.message(7, $1) }
+    return model([node.text(7, "d")]).message(25, function)
+      .message(8, Wire().text(1, "d").number(2, 1))
+  }
+
+  private static let matmul = Wire.node("MatMul", ["a", "b"], ["c"])
+
+  static let refused: [(id: String, model: Wire)] = [
+    ("untyped-interface", model([Wire.node("Relu", ["x"], ["y"])], inputs: [Wire().text(1, "x")])),
+    // A type of nothing but a field that no schema has.
+    (
+      "untyped-interface",
+      model(
+        [Wire.node("Relu", ["x"], ["y"])],
+        outputs: [Wire().text(1, "y").message(2, Wire().text(99, "unknown"))])
+    ),
+    ("unnamed-attribute", softmax(integer(""))),
+    ("attribute-type", softmax(Wire().text(1, "axis").number(20, 99))),
+    ("attribute-content", softmax(Wire().text(1, "axis").number(3, 1))),
+    ("attribute-content", softmax(integer("axis", type: 1))),
+    ("undeclared-attribute", softmax(integer("axes"))),
+    ("other-attribute-type", softmax(Wire().text(1, "axis").number(20, 3).text(4, "1"))),
+    ("missing-attribute", model([Wire.node("Concat", ["x", "x"], ["y"])])),
+    ("formal-count", model([Wire.node("Relu", ["x", "x"], ["y"])])),
+    ("formal-count", model([Wire.node("MatMul", ["x"], ["y"])])),
+    ("formal-gap", model([Wire.node("MatMul", ["x", ""], ["y"])])),
+    ("unknown-operator", model([Wire.node("MatMull", ["x", "x"], ["y"])])),
+    (
+      "unnamed-function",
+      call(Wire.node("F", ["x"], ["y"]), inputs: ["a"], outputs: ["a"], body: [], named: "")
+    ),
+    (
+      "call-arity",
+      call(
+        Wire.node("F", ["x", "x"], ["y"]), inputs: ["a", "b"], outputs: [], body: [matmul])
+    ),
+    (
+      "formal-gap",
+      call(
+        Wire.node("F", ["x"], ["y"]), inputs: ["a", "b"], outputs: ["c"], body: [matmul])
+    ),
+    (
+      "result-left-out",
+      call(
+        Wire.node("F", ["x"], ["y"]), inputs: ["a", "b"], outputs: ["b"],
+        body: [Wire.node("MatMul", ["a", "a"], ["c"])])
+    ),
+    (
+      "initializer-not-input",
+      Wire.model(
+        Wire.graph(
+          nodes: [Wire.node("MatMul", ["x", "w"], ["y"])],
+          initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
+          inputs: [x], outputs: [y]), ir: 3)
+    ),
+  ]
+
+  @Test(arguments: refused.indices)
+  func `the cause is named, and nothing is written`(index: Int) throws {
+    let (id, model) = Self.refused[index]
+    let folder = try TemporaryFolder()
+    try folder.write("m.onnx", model.bytes)
+    let result = try Command(
+      ["quantize", "m.onnx", "-o", "out.onnx", "--scale-method", "unit_scale"], in: folder.path)
+    #expect(result.status == 65, "\(result.errors)")
+    #expect(result.errors.hasPrefix("error: "))
+    #expect(result.lines.contains { $0.hasSuffix("[\(id)]") }, "\(result.errors)")
+    #expect(try folder.entries() == ["m.onnx"])
+  }
+}
