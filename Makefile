@@ -85,8 +85,9 @@ matrix: build
 	swift build --product fp8c
 	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c
 
-# Mutants of models, textual IR, JSON and archives: `make soak ARGUMENTS="--seed 7 --count models=1000 models"`.
+# Mutants, faults of the system, kills and full disks: `make soak ARGUMENTS="--seed 7 --count models=1000 models"`.
 soak: build runtime .venv/bench
+	@command -v strace >/dev/null || $(SUDO) apt-get install -y -qq strace
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py $(ARGUMENTS)
 

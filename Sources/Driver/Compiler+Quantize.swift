@@ -146,6 +146,7 @@ extension Compiler {
     console.begin("writing \(output)", of: exporter.weightBytes, in: .bytes)
     let report: @Sendable (Int64) -> Void = { [console] in console.advance(by: $0) }
     try exporter.write(to: &file, progress: report)
+    try file.flush()
     if exporter.hasData {
       var data = try OutputFile(path: dataPath)
       data.startsWriteback = options.syncs

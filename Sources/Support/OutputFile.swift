@@ -161,7 +161,8 @@ package struct OutputFile: ~Copyable {
     }
   }
 
-  private mutating func flush() throws(Diagnostic) {
+  /// Hands on what is buffered, so that a full disk is met before another file is renamed.
+  package mutating func flush() throws(Diagnostic) {
     guard !buffer.isEmpty else { return }
     let pending = buffer
     buffer.removeAll(keepingCapacity: true)

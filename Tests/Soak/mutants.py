@@ -78,7 +78,7 @@ class Mutants:
 
     def json_group(self, rnd, folder):
         kind = rnd.randrange(4)
-        model = os.path.join(ROOT, "golden/onnx/mlp_small.ts.onnx")
+        model = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
         quantize = ["quantize", model, "-o", "o.onnx", "--scale-method"]
         if kind == 0:
             data = mutators.mutated_json(rnd, read(rnd.choice(self.configurations)))
@@ -96,7 +96,7 @@ class Mutants:
     def npz_group(self, rnd, folder):
         path = self.write(folder, "a.npz", mutators.mutated_npz(rnd, read(rnd.choice(self.archives))))
         kind = rnd.randrange(3)
-        model = os.path.join(ROOT, "golden/onnx/mlp_small.ts.onnx")
+        model = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
         if kind == 0:
             return path, ["measure", model, "--calibration", "a.npz", "--dump-stats-path", "s/m"], None
         if kind == 1:

@@ -11,10 +11,12 @@ import os
 import sys
 import time
 
+import faults
 from mutants import Mutants
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COUNTS = {"models": 100_000, "texts": 10_000, "json": 20_000, "npz": 2_000}
+COUNTS = {"models": 100_000, "texts": 10_000, "json": 20_000, "npz": 2_000, "faults": 100_000, "kills": 500,
+          "disks": 4}
 
 
 def mutant(job):
@@ -26,16 +28,17 @@ def mutants(options, group, count):
     """Runs `count` mutants side by side; gives how many, what they ended with, and the faults."""
     maker = Mutants(options.fp8c, os.path.join(HERE, "found"))
     jobs = ((maker, group, f"{options.seed}.{index}") for index in range(count))
-    statuses, faults = collections.Counter(), []
+    statuses, found = collections.Counter(), []
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
         for status, fault in pool.map(mutant, jobs, chunksize=16):
             statuses[status] += 1
             if fault:
-                faults.append(fault)
-    return f"statuses {dict(sorted(statuses.items()))}", faults
+                found.append(fault)
+    return f"statuses {dict(sorted(statuses.items()))}", found
 
 
-GROUPS = {"models": mutants, "texts": mutants, "json": mutants, "npz": mutants}
+GROUPS = {"models": mutants, "texts": mutants, "json": mutants, "npz": mutants,
+          "faults": faults.injections, "kills": faults.kills, "disks": faults.full_disks}
 
 
 def main():
@@ -54,11 +57,11 @@ def main():
     failed = False
     for group in options.groups or counts:
         start = time.monotonic()
-        summary, faults = GROUPS[group](options, group, counts[group])
-        print(f"{group}: {counts[group]} in {time.monotonic() - start:.0f} s, {len(faults)} faults; {summary}", flush=True)
-        for fault in faults[:50]:
+        summary, found = GROUPS[group](options, group, counts[group])
+        print(f"{group}: {counts[group]} in {time.monotonic() - start:.0f} s, {len(found)} faults; {summary}", flush=True)
+        for fault in found[:50]:
             print(f"  {fault}", flush=True)
-        failed = failed or bool(faults)
+        failed = failed or bool(found)
     sys.exit(1 if failed else 0)
 
 

@@ -1,0 +1,190 @@
+"""Faults of the system under the compiler: calls that fail, kills, and disks that are full.
+
+Whatever happens, the output is the old file or the whole new one, as the status says, and nothing lies beside it.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from mutants import ROOT
+from runner import run
+
+# Each call with what the kernel may answer to it.
+ERRORS = {
+    "openat": ("EACCES", "EMFILE", "EIO"),
+    "openat2": ("EACCES", "EIO"),
+    "fstat": ("EIO",),
+    "read": ("EIO",),
+    "pread64": ("EIO",),
+    "write": ("ENOSPC", "EIO"),
+    "pwrite64": ("ENOSPC", "EIO"),
+    "copy_file_range": ("ENOSPC", "EIO"),
+    "ftruncate": ("EFBIG",),
+    "fsync": ("EIO", "ENOSPC"),
+    "rename": ("EACCES", "EIO"),
+    "renameat": ("EACCES", "EIO"),
+    "linkat": ("EACCES", "EIO"),
+}
+# 70 and signals are never right; 1 would be a check that nobody asked for.
+STATUSES = {0, 64, 65, 66, 69, 73, 74, 75, 77}
+
+
+def model(name, folder):
+    """Puts a model of that kind into a folder."""
+    source = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
+    if name == "inline":
+        shutil.copy(source, os.path.join(folder, "m.onnx"))
+        return
+    import onnx
+
+    onnx.save(onnx.load(source), os.path.join(folder, "m.onnx"), save_as_external_data=True,
+              all_tensors_to_one_file=name == "external", location="m.data" if name == "external" else None,
+              size_threshold=0)
+
+
+def command(fp8c, external):
+    return [fp8c, "quantize", "m.onnx", "-o", "o.onnx", "--scale-method", "unit_scale", "--jobs", "1",
+            "--external-data", "always" if external else "never"]
+
+
+class Case:
+    """One model whose outputs, old and new, are known."""
+
+    def __init__(self, fp8c, name, base):
+        self.name, self.external = name, name != "inline"
+        self.folder = os.path.join(base, name)
+        os.mkdir(self.folder)
+        model(name, self.folder)
+        self.command = command(fp8c, self.external)
+        self.inputs = self.contents()
+        ended = run(self.command, self.folder)
+        assert ended.status == 0, ended.summary
+        self.new = self.contents()
+        self.old = {key: self.inputs.get(key, b"old " + key.encode()) for key in self.new}
+
+    def contents(self):
+        found = {}
+        for key in os.listdir(self.folder):
+            with open(os.path.join(self.folder, key), "rb") as file:
+                found[key] = file.read()
+        return found
+
+    def reset(self):
+        for key in os.listdir(self.folder):
+            os.remove(os.path.join(self.folder, key))
+        for key, content in self.old.items():
+            with open(os.path.join(self.folder, key), "wb") as file:
+                file.write(content)
+
+    def fault(self, status, may_leave=0):
+        """What is wrong with the files for a status, or None."""
+        found = self.contents()
+        stray = set(found) - set(self.new)
+        if len(stray) > may_leave:
+            return f"left {sorted(stray)}"
+        model = found.get("o.onnx")
+        if status == 0:
+            wrong = sorted(key for key in self.new if found.get(key) != self.new[key])
+            return f"ended with 0, and is not new: {wrong}" if wrong else None
+        # The model is renamed last: it is the old one, or nothing failed that mattered to it.
+        if model not in (self.old["o.onnx"], self.new["o.onnx"]):
+            return "the model is neither the old nor the new one"
+        if model == self.new["o.onnx"] and any(found.get(key) != self.new[key] for key in self.new if ".data" in key):
+            return "the new model has old data beside it"
+        return None
+
+
+def first_calls(case):
+    """How often each call happens, and which of them is the first after the program began to read the model."""
+    case.reset()
+    log = os.path.join(case.folder, "log")
+    subprocess.run(["strace", "-f", "-o", log, "-e", "trace=" + ",".join(f"?{call}" for call in ERRORS)] + case.command,
+                   cwd=case.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    counts, first, reading = dict.fromkeys(ERRORS, 0), {}, False
+    with open(log) as file:
+        for line in file:
+            call = line.split(None, 1)[1].split("(")[0] if "(" in line else ""
+            if call in counts:
+                counts[call] += 1
+                reading = reading or "m.onnx" in line
+                if reading:
+                    first.setdefault(call, counts[call])
+    os.remove(log)
+    return counts, first
+
+
+def injections(options, _, count):
+    """Every call from the first look at the model on fails once, with each error; `count` bounds the points of one model."""
+    faults, points, statuses = [], 0, {}
+    with tempfile.TemporaryDirectory(prefix="fp8c-faults-") as base:
+        for name in ("inline", "external", "many"):
+            case = Case(options.fp8c, name, base)
+            counts, first = first_calls(case)
+            plan = [(call, error, place) for call, errors in ERRORS.items() if call in first
+                    for place in range(first[call], counts[call] + 1) for error in errors]
+            if len(plan) > count:
+                plan = random.Random(options.seed).sample(plan, count)
+            for call, error, place in plan:
+                case.reset()
+                strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                          "-e", f"inject={call}:error={error}:when={place}"]
+                ended = run(strace + case.command, case.folder)
+                points += 1
+                statuses[ended.status] = statuses.get(ended.status, 0) + 1
+                fault = ended.fault(STATUSES, megabytes=1 << 20) or case.fault(ended.status)
+                if fault:
+                    faults.append(f"{name}: {call} number {place} with {error}: {fault}; {ended.summary}")
+    return f"{points} points, statuses {dict(sorted(statuses.items()))}", faults
+
+
+def kills(options, _, count):
+    """`kill -9` at any time: the files are whole, and another run succeeds."""
+    faults, rnd, ended_first = [], random.Random(options.seed), 0
+    with tempfile.TemporaryDirectory(prefix="fp8c-kills-") as base:
+        case = Case(options.fp8c, "external", base)
+        start = time.monotonic()
+        run(case.command, case.folder)
+        duration = time.monotonic() - start
+        for index in range(count):
+            case.reset()
+            process = subprocess.Popen(case.command, cwd=case.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(rnd.random() * duration)
+            process.send_signal(signal.SIGKILL)
+            status = process.wait()
+            ended_first += status == 0
+            fault = case.fault(0 if status == 0 else 137, may_leave=2)
+            if not fault and index % 10 == 0:
+                again = run(case.command, case.folder)
+                fault = None if again.status == 0 else f"the next run: {again.summary}"
+            if fault:
+                faults.append(f"kill {index}: {fault}")
+    return f"{count - ended_first} killed under way, {ended_first} ended before", faults
+
+
+def full_disks(options, _, __):
+    """Disks of 0 bytes, 4 KB, half of the output and all but one page of it. Needs the right to mount."""
+    faults, statuses = [], []
+    with tempfile.TemporaryDirectory(prefix="fp8c-full-") as base:
+        case = Case(options.fp8c, "inline", base)
+        size = len(case.new["o.onnx"])
+        disk = os.path.join(base, "disk")
+        os.mkdir(disk)
+        pages = -(-size // 4096)
+        for limit in sorted({1, 2, pages // 2, pages - 1} - {0}):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={limit * 4096}", "tmpfs", disk], check=True)
+            try:
+                arguments = list(case.command)
+                arguments[arguments.index("o.onnx")] = os.path.join(disk, "o.onnx")
+                ended = run(arguments, case.folder)
+                left = os.listdir(disk)
+                statuses.append(ended.status)
+                if ended.status not in (73, 74) or left:
+                    faults.append(f"{limit * 4096} bytes of {size}: {ended.summary}, left {left}")
+            finally:
+                subprocess.run(["umount", disk], check=True)
+    return f"statuses {statuses}", faults
