@@ -108,7 +108,9 @@ package struct CalibrationSet {
       let archive = try NPZFile(path: path)
       guard let input = inputs.first(where: { archive.keys.contains($0.name) }) else { continue }
       let shape = try archive.header(of: input.name).shape
-      count += shape.count == input.type?.shape?.count ? 1 : shape.first ?? 0
+      let (sum, overflows) = count.addingReportingOverflow(
+        shape.count == input.type?.shape?.count ? 1 : shape.first ?? 0)
+      count = overflows ? .max : sum
     }
     return count
   }

@@ -39,11 +39,13 @@ package struct Phase: Sendable {
     let seconds =
       Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
     var parts = [text(of: Double(done))]
-    if let total, total > 0 { parts = ["\(done * 100 / total) %"] }
+    if let total, total > 0 { parts = ["\(Int(Double(done) / Double(total) * 100)) %"] }
     if seconds > 0, done > 0 {
       let rate = Double(done) / seconds
       parts.append("\(text(of: rate))/s")
-      if let total { parts.append("\(Int((Double(total - done) / rate).rounded(.up))) s left") }
+      if let total, let left = Int(exactly: (Double(total - done) / rate).rounded(.up)) {
+        parts.append("\(left) s left")
+      }
     }
     return "\(title): \(parts.joined(separator: ", "))"
   }
@@ -62,7 +64,7 @@ package struct Phase: Sendable {
   }
 
   private func rounded(_ amount: Double) -> String {
-    let tenths = Int((amount * 10).rounded())
+    guard let tenths = Int(exactly: (amount * 10).rounded()) else { return "\(amount)" }
     return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
   }
 }

@@ -74,7 +74,8 @@ extension Diagnostic {
 
   static func noKernel(_ kind: String, target: String) -> Diagnostic {
     Diagnostic(
-      .error, .internalError, "kind '\(kind)' has no lowering to the operators of '\(target)'")
+      .error, .configuration,
+      "target '\(target)': kind '\(kind)' has no lowering to the operator that is given for it")
   }
 
   static func notAWeight(_ name: String) -> Diagnostic {

@@ -123,6 +123,14 @@ import Testing
     expect("no-format", 78, without)
   }
 
+  @Test func `a target lowers a kind to an operator of that kind`() throws {
+    let folder = try TemporaryFolder()
+    let text = try Command(["targets", "gaudi2"]).output
+    try folder.write("t.json", Array(text.replacing("Fp8Conv", with: "Fp8Pool").utf8))
+    let arguments = ["quantize", Self.digits, "-o", "out.onnx", "--scale-method", "unit_scale"]
+    expect("no-kernel", 78, try Command(arguments + ["--target", "t.json"], in: folder.path))
+  }
+
   @Test func `collect reads what the observer of ranges gives`() throws {
     let arguments = ["collect", Self.digits, "a.npz", "--observer", "shape"]
     expect("collects-other-observer", 78, try Command(arguments))
