@@ -187,4 +187,4 @@ def full_disks(options, _, __):
                     faults.append(f"{limit * 4096} bytes of {size}: {ended.summary}, left {left}")
             finally:
                 subprocess.run(["umount", disk], check=True)
-    return f"statuses {statuses}", faults
+    return f"{len(statuses)} sizes, statuses {statuses}", faults

@@ -34,7 +34,7 @@ def mutants(options, group, count):
             statuses[status] += 1
             if fault:
                 found.append(fault)
-    return f"statuses {dict(sorted(statuses.items()))}", found
+    return f"{count} mutants, statuses {dict(sorted(statuses.items()))}", found
 
 
 GROUPS = {"models": mutants, "texts": mutants, "json": mutants, "npz": mutants,
@@ -58,7 +58,7 @@ def main():
     for group in options.groups or counts:
         start = time.monotonic()
         summary, found = GROUPS[group](options, group, counts[group])
-        print(f"{group}: {counts[group]} in {time.monotonic() - start:.0f} s, {len(found)} faults; {summary}", flush=True)
+        print(f"{group}: {summary}; {len(found)} wrong, {time.monotonic() - start:.0f} s", flush=True)
         for fault in found[:50]:
             print(f"  {fault}", flush=True)
         failed = failed or bool(found)
