@@ -11,35 +11,62 @@ package struct ScaleTable {
     package var configurationDigest: String
     package var measurementDigest: String?
     package var target: String
+    /// E4M3 or E5M2, as `fp8_config` has it.
+    package var format: String
     package var method: String
     package var form: String
+    /// The bytes of all weights before and after.
+    package var weightBytes: (source: Int64, output: Int64)
 
     package init(
       toolVersion: String, modelDigest: String, configurationDigest: String,
-      measurementDigest: String?, target: String, method: String, form: String
+      measurementDigest: String?, target: String, format: String, method: String, form: String,
+      weightBytes: (source: Int64, output: Int64)
     ) {
       self.toolVersion = toolVersion
       self.modelDigest = modelDigest
       self.configurationDigest = configurationDigest
       self.measurementDigest = measurementDigest
       self.target = target
+      self.format = format
       self.method = method
       self.form = form
+      self.weightBytes = weightBytes
     }
   }
 
   /// The version of the table's layout, `schemas/scale-table.schema.json`.
-  private static let formatVersion = 1
+  static let formatVersion = 1
 
   private let header: Header
   private let modules: [PlacedModule]
   private let losses: [Weight: QuantizationLoss]
   private let limits: FormatLimits
+  private let left: [LeftModule]
+
+  /// What could have been a module and stays in high precision.
+  package struct LeftModule: Equatable, Sendable {
+    package var path: String
+    package var kind: String
+    package var type: String
+    package var node: String
+    package var reason: String
+
+    package init(path: String, kind: String, type: String, node: String, reason: String) {
+      self.path = path
+      self.kind = kind
+      self.type = type
+      self.node = node
+      self.reason = reason
+    }
+  }
 
   package init(
-    _ header: Header, model: Model, losses: [Weight: QuantizationLoss], limits: FormatLimits
+    _ header: Header, model: Model, losses: [Weight: QuantizationLoss], limits: FormatLimits,
+    left: [LeftModule]
   ) {
     self.header = header
+    self.left = left
     modules = model.placedModules
     self.losses = losses
     self.limits = limits
@@ -60,6 +87,17 @@ package struct ScaleTable {
       try writer.drain(into: &sink)
     }
     writer.endArray()
+    writer.key("left")
+    writer.beginArray()
+    for item in left {
+      writer.value(
+        .object([
+          "path": .string(item.path), "kind": .string(item.kind), "type": .string(item.type),
+          "node": .string(item.node), "reason": .string(item.reason),
+        ]))
+      try writer.drain(into: &sink)
+    }
+    writer.endArray()
     writer.endObject()
     try writer.finish(into: &sink)
     try sink.write([0x0A])
@@ -74,8 +112,13 @@ package struct ScaleTable {
       "config_sha256": .string(header.configurationDigest),
       "measurement_sha256": header.measurementDigest.map { .string($0) } ?? .null,
       "target": .string(header.target),
+      "fp8_config": .string(header.format),
       "form": .string(header.form),
       "scale_method": .string(header.method),
+      "weight_bytes": .object([
+        "source": .number(Int(header.weightBytes.source)),
+        "output": .number(Int(header.weightBytes.output)),
+      ]),
     ]
   }
 
@@ -117,6 +160,7 @@ package struct ScaleTable {
     }
     if let weight = placed.weight(of: port), let loss = losses[weight], loss.elements > 0 {
       let count = Double(loss.elements)
+      members.append(JSON.Member("elements", .number(loss.elements)))
       members.append(JSON.Member("clipped_fraction", .number(Double(loss.clipped) / count)))
       members.append(JSON.Member("flushed_fraction", .number(Double(loss.flushed) / count)))
       members.append(JSON.Member("mean_squared_error", .number(loss.error / count)))

@@ -36,7 +36,7 @@ extension Compiler {
 
   /// `fp8c compile`: measures where no usable measurement exists, then quantizes.
   package func compile() throws(Diagnostic) -> ExitStatus {
-    let (configuration, file) = try options.configuration(environment: environment)
+    var (configuration, file) = try options.configuration(environment: environment)
     if try printed(configuration) { return .done }
     var measured = MeasuredJust()
     switch configuration.mode {
@@ -48,6 +48,9 @@ extension Compiler {
       if try settings(configuration).needsRanges {
         measured = try measureIfNeeded(configuration)
       }
+    }
+    if let budget = options.budget {
+      configuration = try reach(budget, configuration, measured: measured)
     }
     return try quantize(configuration, configurationFile: file, measured: measured)
   }

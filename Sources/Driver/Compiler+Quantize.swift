@@ -15,7 +15,7 @@ extension Compiler {
     + "select-modules"
   static let finding = "infer-types, canonicalize, \(search)"
   /// The passes up to the point where the statistics of weights are needed, and those behind it.
-  private static let front = "infer-types, canonicalize, raise-opset, \(search)"
+  static let front = "infer-types, canonicalize, raise-opset, \(search)"
   private static let back =
     "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
     + "convert-precision"
@@ -35,14 +35,7 @@ extension Compiler {
     let model = lowered.model
     var context = lowered.context
     let exporter = try writeModel(model, lowered.store, to: output) { exporter throws(Diagnostic) in
-      let context = lowered.context
-      let header = ScaleTable.Header(
-        toolVersion: Compiler.version, modelDigest: lowered.structureDigest,
-        configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
-        measurementDigest: lowered.measurementDigest, target: context.settings.target.name,
-        method: context.settings.plan.standard.name, form: context.settings.form.rawValue)
-      let table = ScaleTable(
-        header, model: model, losses: exporter.losses, limits: context.settings.limits)
+      let table = try scaleTable(of: lowered, configuration, exporter.losses)
       try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
         try table.write(to: &file)
       }
@@ -61,6 +54,28 @@ extension Compiler {
     return .done
   }
 
+  /// The table of what was lowered; `losses` are known once the weights are written.
+  func scaleTable(
+    of lowered: LoweredModel, _ configuration: Configuration,
+    _ losses: [Weight: QuantizationLoss]
+  ) throws(Diagnostic) -> ScaleTable {
+    let context = lowered.context
+    let header = ScaleTable.Header(
+      toolVersion: Compiler.version, modelDigest: lowered.structureDigest,
+      configurationDigest: try SHA256.hex(of: Array(configuration.digestText.utf8)),
+      measurementDigest: lowered.measurementDigest, target: context.settings.target.name,
+      format: configuration.format.rawValue.uppercased(),
+      method: context.settings.plan.standard.name,
+      form: context.settings.form.rawValue,
+      weightBytes: (lowered.sourceWeightBytes, Exporter.weightBytes(of: lowered.model)))
+    return ScaleTable(
+      header, model: lowered.model, losses: losses, limits: context.settings.limits,
+      left: context.left.map {
+        ScaleTable.LeftModule(
+          path: $0.path, kind: $0.kind, type: $0.type, node: $0.node, reason: $0.reason)
+      })
+  }
+
   /// Everything that quantizing does before a byte is written.
   func lower(
     _ configuration: Configuration, _ configurationFile: String?, _ measured: MeasuredJust
@@ -73,6 +88,7 @@ extension Compiler {
     files.add([configurationFile].compactMap { $0 })
     if configuration.target.hasSuffix(".json") { files.add([configuration.target]) }
     let structure = try store.model.structureDigest()
+    let sourceWeightBytes = Exporter.weightBytes(of: model)
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     explain(model, context)
     if configuration.isFake { context.warn(.fakeQuantization()) }
@@ -110,6 +126,7 @@ extension Compiler {
     try OutputCheck(context.settings.target, context.settings.limits).check(model)
     return LoweredModel(
       model: model, store: store, context: context, files: files, structureDigest: structure,
+      sourceWeightBytes: sourceWeightBytes,
       measurementDigest: measurementDigest, measurement: measurement, cache: cache)
   }
 
@@ -255,6 +272,8 @@ struct LoweredModel {
   /// Every file that was read.
   let files: FileList
   let structureDigest: String
+  /// The bytes of all weights before anything was done to them.
+  let sourceWeightBytes: Int64
   let measurementDigest: String?
   /// The measurement, and its names by the model's.
   let measurement: (Measurement, names: [String: String])?

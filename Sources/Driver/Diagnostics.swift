@@ -1,6 +1,12 @@
 internal import Support
 
 extension Diagnostic {
+  static func badBudget(_ text: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage,
+      "'--budget \(text)' is no budget, expected 'sqnr>=DB' or 'accuracy>=SHARE'")
+  }
+
   static func badFullscale(_ fullscale: Float, of name: String, limit: Float) -> Diagnostic {
     Diagnostic(
       .error, .internalError,
@@ -15,6 +21,21 @@ extension Diagnostic {
   static func badScale(_ scale: Float, of name: String) -> Diagnostic {
     Diagnostic(
       .error, .internalError, "weight '\(name)' has scale \(scale), expected one above 0")
+  }
+
+  static func budgetNotReached(_ found: String, with minimum: String) -> Diagnostic {
+    Diagnostic(
+      .error, .checkFailed,
+      "no module in FP8 gives \(found), the budget asks for \(minimum)")
+  }
+
+  static func budgetWithoutBatches() -> Diagnostic {
+    Diagnostic(.error, .usage, "'--budget' runs the model, expected '--calibration PATH'")
+  }
+
+  static func budgetWithoutLabels() -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "an accuracy counts right answers, expected '--labels FILE.npz:KEY'")
   }
 
   static func clamped(_ name: String, count: Int) -> Diagnostic {

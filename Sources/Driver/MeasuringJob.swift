@@ -36,13 +36,10 @@ struct MeasuringJob {
     given = nil
     let graph = model.graph
     calibration = try paths.map { (paths) throws(Diagnostic) in
-      try CalibrationSet(
-        paths: paths,
-        inputs: graph.inputs.map { id in
-          CalibrationSet.Input(
-            name: graph[id].name, type: graph[id].type?.tensor,
-            isOptional: graph[id].weight != nil)
-        }, readTensor: Compiler.readTensor)
+      let labels = try compiler.options.labels.map { (text) throws(Diagnostic) in
+        try ArrayPlace(labels: text)
+      }
+      return try compiler.calibrationSet(paths, of: graph, labels: labels)
     }
     files = calibration?.files ?? observed
     try compiler.run(
@@ -243,16 +240,7 @@ struct MeasuringJob {
       _ batch: [(name: String, tensor: Tensor)], _ index: Int, Session
     ) throws(Diagnostic) -> Void
   ) throws(Diagnostic) {
-    let options = compiler.options
-    let runtime = try Runtime.find(
-      options.onnxruntime, environment: compiler.environment,
-      executable: compiler.executablePath)
-    let path = store.paths[0]
-    let name = Folder.name(of: path)
-    var exporter = Exporter(observed, store, placement: .references(model: name))
-    var bytes = MemorySink()
-    try exporter.write(to: &bytes)
-    let session = try Session(runtime, model: bytes.bytes, folder: InputFile.folder(of: path))
+    let session = try RunnableModel(running: observed, store).session(try compiler.runtime())
     let console = compiler.console
     if let count = try calibration?.batchCount() {
       console.begin("measuring", of: Int64(count), in: .batches)

@@ -26,6 +26,10 @@ package struct Options: Sendable {
   package var usesQDQ = false
   package var calibration: [String] = []
   package var scales: String?
+  /// What the quantized model has to reach.
+  package var budget: Budget?
+  /// The right answers for the batches, `FILE.npz:KEY`.
+  package var labels: String?
   package var ir: String?
   package var printBefore: [String] = []
   package var printAfter: [String] = []

@@ -13,6 +13,7 @@ struct Compile: ParsableCommand {
       fp8c compile resnet18.onnx -o resnet18.fp8.onnx --calibration images.npz
       fp8c compile llama.onnx -o llama.fp8.onnx --config fp8.json --depfile llama.d
       fp8c compile model.onnx -o out.onnx --scale-method unit_scale --qdq --hp-dtype fp32
+      fp8c compile model.onnx -o out.onnx --calibration b.npz --budget 'sqnr>=30'
       """))
 
   @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
@@ -20,14 +21,25 @@ struct Compile: ParsableCommand {
   @Option(name: .short, help: ArgumentHelp("Where the FP8 model goes.", valueName: "file"))
   var output: String
   @Option(help: "MEASURE, QUANTIZE or AUTO (default: AUTO).") var mode: ModeSpelling?
+  @Option(
+    help: ArgumentHelp(
+      "Keep modules in high precision until the batches give sqnr>=DB or accuracy>=SHARE.",
+      valueName: "expr"))
+  var budget: String?
+  @Option(
+    help: ArgumentHelp("Right answers for an accuracy budget.", valueName: "file.npz:key"))
+  var labels: String?
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     var options = shared.options(model: model, output: output)
     options.mode = mode?.value
+    options.labels = labels
     let chosen = options
     try perform(shared.messages) { console throws(Diagnostic) in
-      try Compiler(options: chosen, console: console).compile()
+      var options = chosen
+      options.budget = try budget.map { (text) throws(Diagnostic) in try Budget(text) }
+      return try Compiler(options: options, console: console).compile()
     }
   }
 }

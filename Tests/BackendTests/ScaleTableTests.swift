@@ -21,8 +21,13 @@ import Testing
           "config_sha256": "bb",
           "measurement_sha256": null,
           "target": "gaudi2",
+          "fp8_config": "E4M3",
           "form": "qdq",
           "scale_method": "maxabs_hw",
+          "weight_bytes": {
+            "source": 32,
+            "output": 20
+          },
           "modules": [
             {
               "path": "fc",
@@ -62,6 +67,7 @@ import Testing
                   ],
                   "granularity": "per-channel",
                   "channel_axis": 1,
+                  "elements": 4,
                   "clipped_fraction": 0.25,
                   "flushed_fraction": 0.5,
                   "mean_squared_error": 0.125
@@ -83,6 +89,15 @@ import Testing
                 }
               ]
             }
+          ],
+          "left": [
+            {
+              "path": "head",
+              "kind": "linear",
+              "type": "Linear",
+              "node": "/head/MatMul",
+              "reason": "the path matches 'head' of the blocklist"
+            }
           ]
         }
 
@@ -99,6 +114,35 @@ import Testing
     for port in try module.member("ports").items() {
       try check(port, against: schema.member("$defs").member("port"))
     }
+  }
+
+  @Test func `a table is read as it was written`() throws {
+    let read = try ScaleTableFile(written(table()), file: "t.json")
+    #expect(read.format == .e4m3 && read.target == "gaudi2" && read.method == "maxabs_hw")
+    #expect(read.weightBytes == (32, 20))
+    let ports = try #require(read.modules.first).ports
+    #expect(ports.map(\.name) == ["input", "weight", "bias", "output"])
+    #expect(
+      ports.map(\.scale) == [
+        .perTensor(0.0625), .perChannel([0.25, 0.5], axis: 1), nil, .perTensor(0.3),
+      ])
+    #expect(ports[1].loss?.elements == 4 && ports[1].loss?.meanSquaredError == 0.125)
+    #expect(read.left.map(\.path) == ["head"])
+  }
+
+  @Test(arguments: [
+    (#""format_version": 1"#, #""format_version": 2"#, "'format_version' is 2"),
+    (#""E4M3""#, #""E3M4""#, "'fp8_config' is 'E3M4'"),
+    (#""scale": 0.0625"#, #""scale": 0"#, "expected scales above zero"),
+    (#""role": "output""#, #""role": "out""#, "role' is 'out'"),
+  ])
+  func `a table that is none is refused`(old: String, new: String, message: String) throws {
+    let text = String(decoding: try written(table()), as: UTF8.self)
+    let broken = Array(text.replacing(old, with: new).utf8)
+    let error = #expect(throws: Diagnostic.self) {
+      try ScaleTableFile(broken, file: "t.json")
+    }
+    #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
   }
 
   /// Every key is one of the schema's, in its order, and no required one is missing.
@@ -148,10 +192,15 @@ import Testing
     return ScaleTable(
       ScaleTable.Header(
         toolVersion: "9.8", modelDigest: "aa", configurationDigest: "bb", measurementDigest: nil,
-        target: "gaudi2", method: "maxabs_hw", form: "qdq"),
+        target: "gaudi2", format: "E4M3", method: "maxabs_hw", form: "qdq", weightBytes: (32, 20)),
       model: Model(graph: graph), losses: [stored: loss],
       // Gaudi2's aligned scales; E4M3's exponent bias is 7, so 2^-4 is a bias of 11.
       limits: try FormatLimits(
-        encoding: .e4m3, fullscale: 240, alignedScales: [16, 1, 0.0625, 0.00390625]))
+        encoding: .e4m3, fullscale: 240, alignedScales: [16, 1, 0.0625, 0.00390625]),
+      left: [
+        ScaleTable.LeftModule(
+          path: "head", kind: "linear", type: "Linear", node: "/head/MatMul",
+          reason: "the path matches 'head' of the blocklist")
+      ])
   }
 }

@@ -109,7 +109,8 @@ private struct PrecisionConversion {
     for id in graph.values {
       if let element = graph[id].type?.element, element.isHighPrecision { before[id] = element }
     }
-    sensitive = SensitiveNodes(graph)
+    // float32 holds all that was there before: nothing needs to stay.
+    if target != .float32 { sensitive = SensitiveNodes(graph) }
     for (index, module) in graph.modules.enumerated() {
       ports.formUnion(module.ports.compactMap(\.value) + [module.result])
       for id in module.nodes where graph[id].isStandard("Cast") {

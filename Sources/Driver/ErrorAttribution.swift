@@ -1,0 +1,142 @@
+internal import Backend
+internal import Calibration
+internal import FP8
+internal import Glibc
+internal import IR
+internal import Passes
+internal import Support
+internal import Targets
+
+/// What FP8 costs one module, each read with what the source model computes.
+struct ModuleError {
+  let path: String
+  let kind: String
+  private var sums: [ObserveErrors.Quantity: Double] = [:]
+
+  fileprivate init(path: String, kind: String) {
+    self.path = path
+    self.kind = kind
+  }
+
+  fileprivate mutating func add(_ amount: Double, to quantity: ObserveErrors.Quantity) {
+    sums[quantity, default: 0] += amount
+  }
+
+  /// The ratio of the module's result to the part of the error, in dB; infinite where there is no error.
+  func decibels(_ part: ObserveErrors.Quantity) -> Double {
+    Decibels.ratio(signal: sums[.signal] ?? 0, error: sums[part] ?? 0)
+  }
+
+  /// The share of the activations' elements that are counted, 0 where a module has none.
+  func fraction(_ part: ObserveErrors.Quantity) -> Double {
+    let elements = sums[.elements] ?? 0
+    return elements > 0 ? (sums[part] ?? 0) / elements : 0
+  }
+}
+
+/// Ratios of sums of squares as engineers read them.
+enum Decibels {
+  static func ratio(signal: Double, error: Double) -> Double {
+    if error == 0 { return .infinity }
+    return error.isNaN ? -.infinity : 10 * log10(signal / error)
+  }
+
+  /// With one digit behind the point.
+  static func text(_ value: Double) -> String {
+    value.isFinite ? "\((value * 10).rounded() / 10)" : "\(value)"
+  }
+}
+
+/// What each module of a quantized model costs, and why no number is known of others.
+struct ErrorAttribution {
+  /// The costliest first; equal ones in the order of the graph.
+  private(set) var modules: [ModuleError] = []
+  /// The modules that could not be looked at alone: those of bodies, and with scales made at run time.
+  private(set) var notAttributed: [String] = []
+
+  /// Runs the source model's modules beside copies of them that compute with the table's scales.
+  init(
+    of table: ScaleTableFile, _ set: CalibrationSet, _ runtime: Runtime, _ compiler: Compiler
+  ) throws(Diagnostic) {
+    let source = compiler.options.model
+    var configuration = Configuration()
+    configuration.target = table.target
+    configuration.format = table.format
+    configuration.allowedTypes = Array(Set(table.modules.map(\.type))).sorted()
+    var context = PassContext(try compiler.settings(configuration))
+    var (model, given) = try compiler.load(source)
+    guard let store = given else { throw .needsWeights(source) }
+    given = nil
+    guard !table.modules.isEmpty else { return }
+    try compiler.run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
+    ErrorAttribution.setScales(of: &model.graph, from: table)
+    let runnable = try RunnableModel(model, store, asFloat32: true, compiler, &context)
+    var observed = runnable.model
+    try compiler.run(try Pipeline(parsing: "observe-errors"), on: &observed, in: &context)
+    var outputs: [(module: Int, quantity: ObserveErrors.Quantity, name: String)] = []
+    for module in table.modules {
+      let names = ObserveErrors.Quantity.allCases.map {
+        (quantity: $0, name: ObserveErrors.outputName(path: module.path, $0))
+      }
+      guard names.allSatisfy({ observed.graph.value(named: $0.name) != nil }) else {
+        notAttributed.append(module.path)
+        continue
+      }
+      outputs += names.map { (modules.count, $0.quantity, $0.name) }
+      modules.append(ModuleError(path: module.path, kind: module.kind))
+    }
+    guard !modules.isEmpty else { return }
+    // The model's own outputs are not asked for, so what only they need is not computed.
+    let session = try RunnableModel(running: observed, store).session(runtime)
+    try set.forEachBatch { (batch, _) throws(Diagnostic) in
+      let found = try session.run(batch, outputs: outputs.map(\.name))
+      for (output, tensor) in zip(outputs, found) {
+        modules[output.module].add(Double(tensor?.floats?.first ?? 0), to: output.quantity)
+      }
+    }
+    let order = modules.indices.sorted {
+      let (left, right) = (modules[$0].decibels(.total), modules[$1].decibels(.total))
+      return left == right ? $0 < $1 : left < right
+    }
+    modules = order.map { modules[$0] }
+  }
+
+  /// Hangs the table's scales on the modules of the same path.
+  private static func setScales(of graph: inout Graph, from table: ScaleTableFile) {
+    let known = Dictionary(table.modules.map { ($0.path, $0) }) { first, _ in first }
+    for index in graph.modules.indices {
+      guard let module = known[graph.modules[index].path] else { continue }
+      var ports = graph.modules[index].ports
+      for position in ports.indices {
+        ports[position].scale = module.ports.first { $0.name == ports[position].name }?.scale
+      }
+      graph.updateModule(at: index) { $0.ports = ports }
+    }
+  }
+
+  /// The modules as a table for people, the costliest first.
+  var text: String {
+    guard !modules.isEmpty else { return "" }
+    var rows = [
+      ["module", "dB", "weights", "rounding", "saturation", "clipped", "flushed"]
+    ]
+    for module in modules {
+      rows.append(
+        [printable(module.path)]
+          + [ObserveErrors.Quantity.total, .weights, .rounding, .saturation].map {
+            Decibels.text(module.decibels($0))
+          }
+          + [ObserveErrors.Quantity.clipped, .flushed].map {
+            let percent = (module.fraction($0) * 1e4).rounded() / 100
+            return "\(percent) %"
+          })
+    }
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      row.enumerated().map { column, text in
+        let fill = String(repeating: " ", count: widths[column] - text.count)
+        return column == 0 ? text + fill : fill + text
+      }.joined(separator: "  ") + "\n"
+    }.joined()
+  }
+}

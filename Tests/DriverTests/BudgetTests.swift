@@ -1,0 +1,106 @@
+import FoundationEssentials
+import Support
+import TestSupport
+import Testing
+
+/// `--budget`, and the numbers of `verify` that it goes by.
+@Suite(.enabled(if: runtimeIsExpected)) struct BudgetTests {
+  private static let digits = goldenPath("digits/digits_cnn.ts.onnx")
+  private static let calibration = goldenPath("digits/calib.npz")
+  private static let test = goldenPath("digits/test.npz")
+
+  @Test func `what each module costs is what NumPy makes of it`() throws {
+    let folder = try TemporaryFolder()
+    let compiled = try Command([
+      "compile", Self.digits, "-o", folder["out.onnx"], "--calibration", Self.calibration,
+      "--dump-stats-path", folder["m"],
+    ])
+    #expect(compiled.status == 0, "\(compiled.errors)")
+    let verified = try Command([
+      "verify", Self.digits, folder["out.onnx"], "--inputs", Self.test, "--labels",
+      "\(Self.test):label",
+    ])
+    #expect(verified.status == 0, "\(verified.errors)")
+    // bfloat16 runs as float32.
+    #expect(verified.errors.contains("float32 twin"))
+    let rows = verified.output.split(separator: "\n").map {
+      $0.split(separator: " ").map(String.init)
+    }
+    // By NumPy and ml_dtypes' float8_e4m3fn from what ONNX Runtime gives the two layers: in total, by
+    // weights, by rounding activations, by saturation.
+    #expect(rows.contains { $0.starts(with: ["fc1", "33.0", "35.8", "36.3", "inf"]) })
+    #expect(rows.contains { $0.starts(with: ["fc2", "31.3", "34.6", "34.1", "inf"]) })
+    // The costliest stands first.
+    let modules = rows.drop { $0.first != "module" }.dropFirst()
+    let costs = modules.compactMap { Double($0[1]) }
+    #expect(costs.count == 5 && costs == costs.sorted())
+  }
+
+  @Test func `the fewest modules are kept`() throws {
+    let folder = try TemporaryFolder()
+    let shared = ["--calibration", Self.calibration, "--dump-stats-path", folder["m"]]
+    let compiled = try Command(
+      ["compile", Self.digits, "-o", folder["out.onnx"], "--budget", "sqnr>=24"] + shared)
+    #expect(compiled.status == 0, "\(compiled.errors)")
+    #expect(compiled.errors.contains("2 of 5 kept"), "\(compiled.errors)")
+    #expect(try verify(folder["out.onnx"], minimum: 24) == 0)
+    // No module alone is enough.
+    for path in ["features.0", "features.3", "features.7", "fc1", "fc2"] {
+      let one = try Command(
+        ["compile", Self.digits, "-o", folder["one.onnx"], "--block-name", "^\(path)$"] + shared)
+      #expect(one.status == 0)
+      #expect(try verify(folder["one.onnx"], minimum: 24) == 1, "\(path)")
+    }
+    let again = try Command(
+      ["compile", Self.digits, "-o", folder["again.onnx"], "--budget", "sqnr>=24"] + shared)
+    #expect(again.status == 0)
+    #expect(try folder.contents("again.onnx") == folder.contents("out.onnx"))
+    // A budget that holds already changes nothing.
+    let plain = try Command(["compile", Self.digits, "-o", folder["plain.onnx"]] + shared)
+    let easy = try Command(
+      ["compile", Self.digits, "-o", folder["easy.onnx"], "--budget", "sqnr>=10"] + shared)
+    #expect(plain.status == 0 && easy.status == 0)
+    #expect(try folder.contents("easy.onnx") == folder.contents("plain.onnx"))
+  }
+
+  @Test func `right answers are a budget too`() throws {
+    let folder = try TemporaryFolder()
+    let labelled = [
+      "--calibration", Self.test, "--labels", "\(Self.test):label", "--dump-stats-path",
+      folder["m"],
+    ]
+    // 529 of 533 are right in float32, a share of 0.99249.
+    let reached = try Command(
+      ["compile", Self.digits, "-o", folder["out.onnx"], "--budget", "accuracy>=0.9915"]
+        + labelled)
+    #expect(reached.status == 0, "\(reached.errors)")
+    let missed = try Command(
+      ["compile", Self.digits, "-o", folder["no.onnx"], "--budget", "accuracy>=0.999"] + labelled)
+    #expect(missed.status == 1)
+    #expect(missed.errors.contains("no module in FP8 gives accuracy 0.9925"), "\(missed.errors)")
+    #expect(try !folder.entries().contains("no.onnx"))
+  }
+
+  @Test(arguments: [
+    (["--budget", "psnr>=3", "--calibration", "x.npz"], "bad-budget"),
+    (["--budget", "sqnr>=nan", "--calibration", "x.npz"], "bad-budget"),
+    (["--budget", "sqnr>=3", "--scale-method", "unit_scale"], "budget-without-batches"),
+    (
+      ["--budget", "accuracy>=1", "--scale-method", "unit_scale", "--calibration", "x.npz"],
+      "budget-without-labels"
+    ),
+  ])
+  func `a budget that cannot be aimed at is refused`(flags: [String], id: String) throws {
+    let folder = try TemporaryFolder()
+    let result = try Command(["compile", Self.digits, "-o", "o.onnx"] + flags, in: folder.path)
+    #expect(result.status == 64)
+    #expect(result.errors.contains("[\(id)]"), "\(result.errors)")
+    #expect(try folder.entries().isEmpty)
+  }
+
+  private func verify(_ output: String, minimum: Int) throws -> Int32 {
+    try Command([
+      "verify", Self.digits, output, "--inputs", Self.calibration, "--min-sqnr", "\(minimum)",
+    ]).status
+  }
+}
