@@ -48,11 +48,12 @@ let rooms: [[Target]] = [
   room("Calibration", ["COnnxRuntime", "FP8", "IR", "NPZ", "Support"]),
   room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
   room("Verification", ["IR", "Support"]),
+  room("Reports", ["Backend", "FP8", "IR", "Support"]),
   room(
     "Driver",
     [
       "Backend", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX", "Passes",
-      "Support", "Targets", "Verification", "Weights",
+      "Reports", "Support", "Targets", "Verification", "Weights",
     ]),
 ]
 

@@ -1,3 +1,4 @@
+internal import Reports
 package import Support
 
 /// What `--budget` asks of the quantized model, such as `sqnr>=30` or `accuracy>=0.97`.

@@ -2,6 +2,7 @@ internal import Backend
 internal import Calibration
 internal import IR
 internal import Passes
+internal import Reports
 internal import Support
 
 /// `--budget`: which modules stay in high precision.
@@ -45,7 +46,7 @@ extension Compiler {
     }
     for path in kept {
       let alone = costs.modules.first { $0.path == path }
-      let cost = alone.map { " (alone \(Decibels.text($0.decibels(.total))) dB)" } ?? ""
+      let cost = alone.map { " (alone \(Decibels.text($0.total)) dB)" } ?? ""
       console.note("budget: keeps '\(path)'\(cost)")
     }
     console.note(

@@ -195,6 +195,13 @@ extension Diagnostic {
       notes: count > 1 ? ["\(count) differences in all, this is the first"] : [])
   }
 
+  static func reportNeedsBoth() -> Diagnostic {
+    Diagnostic(
+      .error, .usage,
+      "what modules cost is measured on the source, expected '--source MODEL' and '--inputs PATH' together"
+    )
+  }
+
   static func tooFewLabels(_ count: Int) -> Diagnostic {
     Diagnostic("the labels have \(count) entries, fewer than the batches have rows")
   }

@@ -1,56 +1,16 @@
 internal import Backend
 internal import Calibration
 internal import FP8
-internal import Glibc
 internal import IR
 internal import Passes
+internal import Reports
 internal import Support
 internal import Targets
-
-/// What FP8 costs one module, each read with what the source model computes.
-struct ModuleError {
-  let path: String
-  let kind: String
-  private var sums: [ObserveErrors.Quantity: Double] = [:]
-
-  fileprivate init(path: String, kind: String) {
-    self.path = path
-    self.kind = kind
-  }
-
-  fileprivate mutating func add(_ amount: Double, to quantity: ObserveErrors.Quantity) {
-    sums[quantity, default: 0] += amount
-  }
-
-  /// The ratio of the module's result to the part of the error, in dB; infinite where there is no error.
-  func decibels(_ part: ObserveErrors.Quantity) -> Double {
-    Decibels.ratio(signal: sums[.signal] ?? 0, error: sums[part] ?? 0)
-  }
-
-  /// The share of the activations' elements that are counted, 0 where a module has none.
-  func fraction(_ part: ObserveErrors.Quantity) -> Double {
-    let elements = sums[.elements] ?? 0
-    return elements > 0 ? (sums[part] ?? 0) / elements : 0
-  }
-}
-
-/// Ratios of sums of squares as engineers read them.
-enum Decibels {
-  static func ratio(signal: Double, error: Double) -> Double {
-    if error == 0 { return .infinity }
-    return error.isNaN ? -.infinity : 10 * log10(signal / error)
-  }
-
-  /// With one digit behind the point.
-  static func text(_ value: Double) -> String {
-    value.isFinite ? "\((value * 10).rounded() / 10)" : "\(value)"
-  }
-}
 
 /// What each module of a quantized model costs, and why no number is known of others.
 struct ErrorAttribution {
   /// The costliest first; equal ones in the order of the graph.
-  private(set) var modules: [ModuleError] = []
+  private(set) var modules: [ModuleCost] = []
   /// The modules that could not be looked at alone: those of bodies, and with scales made at run time.
   private(set) var notAttributed: [String] = []
 
@@ -73,6 +33,7 @@ struct ErrorAttribution {
     let runnable = try RunnableModel(model, store, asFloat32: true, compiler, &context)
     var observed = runnable.model
     try compiler.run(try Pipeline(parsing: "observe-errors"), on: &observed, in: &context)
+    var sums: [Sums] = []
     var outputs: [(module: Int, quantity: ObserveErrors.Quantity, name: String)] = []
     for module in table.modules {
       let names = ObserveErrors.Quantity.allCases.map {
@@ -82,23 +43,46 @@ struct ErrorAttribution {
         notAttributed.append(module.path)
         continue
       }
-      outputs += names.map { (modules.count, $0.quantity, $0.name) }
-      modules.append(ModuleError(path: module.path, kind: module.kind))
+      outputs += names.map { (sums.count, $0.quantity, $0.name) }
+      sums.append(Sums(path: module.path))
     }
-    guard !modules.isEmpty else { return }
+    guard !sums.isEmpty else { return }
     // The model's own outputs are not asked for, so what only they need is not computed.
     let session = try RunnableModel(running: observed, store).session(runtime)
     try set.forEachBatch { (batch, _) throws(Diagnostic) in
       let found = try session.run(batch, outputs: outputs.map(\.name))
       for (output, tensor) in zip(outputs, found) {
-        modules[output.module].add(Double(tensor?.floats?.first ?? 0), to: output.quantity)
+        sums[output.module].values[output.quantity, default: 0] +=
+          Double(tensor?.floats?.first ?? 0)
       }
     }
-    let order = modules.indices.sorted {
-      let (left, right) = (modules[$0].decibels(.total), modules[$1].decibels(.total))
+    let costs = sums.map(\.cost)
+    modules = costs.indices.sorted {
+      let (left, right) = (costs[$0].total, costs[$1].total)
       return left == right ? $0 < $1 : left < right
+    }.map { costs[$0] }
+  }
+
+  /// What was summed for one module over all batches.
+  private struct Sums {
+    let path: String
+    var values: [ObserveErrors.Quantity: Double] = [:]
+
+    var cost: ModuleCost {
+      ModuleCost(
+        path: path, total: decibels(.total), weights: decibels(.weights),
+        rounding: decibels(.rounding), saturation: decibels(.saturation),
+        clipped: fraction(.clipped), flushed: fraction(.flushed))
     }
-    modules = order.map { modules[$0] }
+
+    private func decibels(_ part: ObserveErrors.Quantity) -> Double {
+      Decibels.ratio(signal: values[.signal] ?? 0, error: values[part] ?? 0)
+    }
+
+    private func fraction(_ part: ObserveErrors.Quantity) -> Double {
+      let elements = values[.elements] ?? 0
+      return elements > 0 ? (values[part] ?? 0) / elements : 0
+    }
   }
 
   /// Hangs the table's scales on the modules of the same path.
@@ -123,13 +107,8 @@ struct ErrorAttribution {
     for module in modules {
       rows.append(
         [printable(module.path)]
-          + [ObserveErrors.Quantity.total, .weights, .rounding, .saturation].map {
-            Decibels.text(module.decibels($0))
-          }
-          + [ObserveErrors.Quantity.clipped, .flushed].map {
-            let percent = (module.fraction($0) * 1e4).rounded() / 100
-            return "\(percent) %"
-          })
+          + [module.total, module.weights, module.rounding, module.saturation].map(Decibels.text)
+          + [module.clipped, module.flushed].map { "\(($0 * 1e4).rounded() / 100) %" })
     }
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in

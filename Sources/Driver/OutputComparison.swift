@@ -1,7 +1,7 @@
 internal import Calibration
-internal import Glibc
 internal import IR
 internal import NPZ
+internal import Reports
 internal import Support
 
 /// How far every float output is from the source's over all batches.

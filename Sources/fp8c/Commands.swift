@@ -370,6 +370,49 @@ struct GoldenSettings: ParsableArguments {
   }
 }
 
+struct Report: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes one page on a scale table: ranges, scales, errors, plots.",
+    discussion: examples(
+      """
+      fp8c report model.fp8.scales.json -o report.html
+      fp8c report model.fp8.scales.json -o report.html --source model.onnx --inputs batches.npz
+      """))
+
+  @Argument(
+    help: "A scale table; the model that was written with it is looked for beside it.",
+    completion: .file(extensions: ["json"]))
+  var table: String
+  @Option(
+    name: .short, help: ArgumentHelp("Where the page goes.", valueName: "file"),
+    completion: .file(extensions: ["html"]))
+  var output: String
+  @Option(
+    help: ArgumentHelp(
+      "The source model, to measure what every module costs; needs --inputs.", valueName: "file"),
+    completion: .file(extensions: ["onnx"]))
+  var source: String?
+  @Option(
+    help: ArgumentHelp(
+      "Batches to measure it on: .npz, a folder of them, or test_data_set_* (repeatable).",
+      valueName: "path"),
+    completion: .file(extensions: ["npz"]))
+  var inputs: [String] = []
+  @Option(help: ArgumentHelp("The shared library of ONNX Runtime.", valueName: "file"))
+  var onnxruntime: String?
+  @OptionGroup var messages: MessageSettings
+
+  func run() throws {
+    try perform(messages) { console throws(Diagnostic) in
+      var options = Options()
+      options.output = output
+      options.onnxruntime = onnxruntime
+      return try Compiler(options: options, console: console).report(
+        table, source: source, inputs: inputs)
+    }
+  }
+}
+
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract:

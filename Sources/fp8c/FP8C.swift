@@ -12,7 +12,7 @@ struct FP8C: ParsableCommand {
     subcommands: [
       Compile.self, Measure.self, Quantize.self, Instrument.self, Collect.self, Scales.self,
       Unify.self, AlignKV.self, Inspect.self, Opt.self, Print.self, Diff.self,
-      Golden.self, Verify.self, Targets.self, Schema.self, Explain.self,
+      Golden.self, Verify.self, Report.self, Targets.self, Schema.self, Explain.self,
     ])
 
   /// `--explain` and `--werror` may stand alone and then mean all; what follows `--explain` is its value
