@@ -39,14 +39,15 @@ runtime:
 build: dependencies
 	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
-test: dependencies test-tools generated runtime lint
+test: dependencies test-tools generated runtime lint .venv/dask/ready
 	swift build --build-tests --enable-code-coverage $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  swift test --skip-build --enable-code-coverage
 	Sources/Integration/check-diagnostics.py $$(swift test --show-codecov-path)
 	LLVM_PROFILE_FILE=/dev/null /usr/bin/python3 Sources/Integration/check-schemas.py .build/debug/fp8c
-	LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
-	  make ninja cmake links swiftpm
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
+	  make ninja cmake links shards swiftpm
 
 demo: build runtime
 	@FP8C=$(FP8C) \
@@ -78,6 +79,12 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 	python3 -m venv .venv/peers
 	.venv/peers/bin/pip install -q onnx==1.23.2 onnxruntime==1.32.0 onnx-neural-compressor==1.0 \
 	  coloredlogs packaging prettytable psutil py-cpuinfo pydantic scikit-learn scipy sympy
+	touch $@
+
+# Dask's scheduler, on which an example measures.
+.venv/dask/ready:
+	python3 -m venv .venv/dask
+	.venv/dask/bin/pip install -q distributed==2026.8.0 numpy
 	touch $@
 
 # The same bytes whatever stands around a run: one digest a model over all combinations.

@@ -31,9 +31,13 @@ extension Compiler {
       throw .unevenGroups(paths.count, groups: groups)
     }
     var measurements: [Measurement] = []
+    var graphOrder: [String] = []
     for path in paths {
       do throws(Diagnostic) {
         measurements.append(try Measurement(path: path))
+        if graphOrder.isEmpty {
+          graphOrder = try Provenance.modules(besideMeasurement: path) ?? []
+        }
       } catch {
         throw error.inFile(path)
       }
@@ -44,7 +48,8 @@ extension Compiler {
       let members = group * size..<(group + 1) * size
       do throws(Diagnostic) {
         let merged = try Measurement.merged(
-          Array(measurements[members]), localRank: groups == 1 ? -1 : group)
+          Array(measurements[members]), localRank: groups == 1 ? -1 : group,
+          graphOrder: graphOrder)
         let isJSON = output.hasSuffix(".json")
         let stem = isJSON ? String(output.dropLast(5)) : output
         let name = groups == 1 ? output : "\(stem)_\(group)_\(groups)\(isJSON ? ".json" : "")"

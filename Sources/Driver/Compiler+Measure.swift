@@ -79,11 +79,11 @@ extension Compiler {
   }
 
   private func isCurrent(
-    _ files: MeasurementFiles, provenance: JSON
+    _ files: MeasurementFiles, provenance: String
   ) throws(Diagnostic) -> Bool {
     guard Folder.exists(files.json), Folder.exists(files.provenance) else { return false }
     let text = try InputFile.contents(of: files.provenance, limit: 1 << 24)
-    return text == Array((provenance.text(indent: 2) + "\n").utf8)
+    return text == Array(provenance.utf8)
   }
 
   func measure(_ configuration: Configuration) throws(Diagnostic) {

@@ -23,6 +23,11 @@ extension Diagnostic {
       .error, .internalError, "weight '\(name)' has scale \(scale), expected one above 0")
   }
 
+  static func badShard(_ text: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "'--shard \(text)' is no shard, expected K/N with K from 1 to N")
+  }
+
   static func budgetNotReached(_ found: String, with minimum: String) -> Diagnostic {
     Diagnostic(
       .error, .checkFailed,
@@ -74,6 +79,10 @@ extension Diagnostic {
       .error, .configuration,
       "'dynamic_quantization' has no form with QuantizeLinear, found '\(key)', expected the target's "
         + "operators")
+  }
+
+  static func emptyShard(_ text: String) -> Diagnostic {
+    Diagnostic(.warning, .done, "shard \(text) has no batch: there are fewer than shards")
   }
 
   static func memoryLimit(_ limit: Int64, needed: Int64) -> Diagnostic {
@@ -193,6 +202,12 @@ extension Diagnostic {
     Diagnostic(
       .error, .checkFailed, at: Location(file: file), "\(place) \(message)",
       notes: count > 1 ? ["\(count) differences in all, this is the first"] : [])
+  }
+
+  static func shardOfRank() -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "'--shard' names files as 'global_rank' does, expected one of the two")
   }
 
   static func reportNeedsBoth() -> Diagnostic {

@@ -29,6 +29,9 @@ struct Records {
   }
 
   subscript(name: String) -> RangeTable? { tables[name] }
+
+  /// True where nothing was executed.
+  var isEmpty: Bool { tables.isEmpty }
 }
 
 /// From what observers gave to the files of a measurement.
@@ -36,6 +39,8 @@ extension MeasuringJob {
   /// INC's record of every module, in the order of the graph.
   func measurement(of records: Records, _ weights: [String: RangeTable]) -> Measurement {
     var measurement = Measurement()
+    // Of a shard without batches that is said once.
+    let isEmpty = shard != nil && records.isEmpty
     for placed in model.placedModules {
       let module = placed.module
       guard let kind = context.settings.modules.kind(named: module.kind) else { continue }
@@ -55,7 +60,9 @@ extension MeasuringJob {
       if expected.isEmpty, configuration.observer != .maxabs, module.quantizes { continue }
       // A branch that no batch took: absent is not the same as zero.
       if !expected.isEmpty, expected.allSatisfy({ records[$0] == nil }) {
-        compiler.console.report(.notExecuted(module.path).inFile(compiler.options.model))
+        if !isEmpty {
+          compiler.console.report(.notExecuted(module.path).inFile(compiler.options.model))
+        }
         continue
       }
       var node = MeasuredNode(name: module.path)
@@ -149,7 +156,7 @@ extension MeasuringJob {
   func write(
     _ measurement: Measurement, isLast: Bool = true, isFirst: Bool = true
   ) throws(Diagnostic) {
-    let files = configuration.files
+    let files = measurementFiles
     var contents = [
       (path: files.json, bytes: Array(measurement.text.utf8)),
       (path: files.npz, bytes: measurement.archive),
@@ -157,9 +164,10 @@ extension MeasuringJob {
     ]
     if isLast {
       contents.append(
-        (path: files.provenance, bytes: Array((try provenance().text(indent: 2) + "\n").utf8)))
+        (path: files.provenance, bytes: Array(try provenance().utf8)))
     }
-    if isFirst, let backup = try files.backUp(before: contents) {
+    // A shard leaves the files of the others where they are.
+    if isFirst, shard == nil, let backup = try files.backUp(before: contents) {
       compiler.console.note("earlier files moved to '\(backup)'")
     }
     for item in contents {

@@ -18,6 +18,7 @@ struct MeasuringJob {
   /// The files that the ranges come from: batches of inputs, or what observers gave elsewhere.
   let files: [String]
   private let calibration: CalibrationSet?
+  let shard: Shard?
   let model: Model
   let store: WeightStore
   let context: PassContext
@@ -30,6 +31,8 @@ struct MeasuringJob {
     guard !configuration.isDynamic else { throw .dynamicMeasure() }
     self.compiler = compiler
     self.configuration = configuration
+    shard = compiler.options.shard
+    if shard != nil, configuration.globalRank != nil { throw .shardOfRank() }
     var context = PassContext(try compiler.settings(configuration))
     var (model, given) = try compiler.load(compiler.options.model)
     guard let store = given else { throw .needsWeights(compiler.options.model) }
@@ -60,20 +63,25 @@ struct MeasuringJob {
   }
 
   /// What the measurement is made of, by digests: no path of it.
-  func provenance() throws(Diagnostic) -> JSON {
-    var batches: [JSON] = []
-    for file in files { batches.append(.string(try compiler.digest(ofFile: file))) }
-    var sources: [JSON] = []
-    for path in store.paths { sources.append(.string(try compiler.digest(ofFile: path))) }
-    return .object([
-      "format_version": .number(1),
-      "model_sha256": .array(sources),
-      "calibration_sha256": .array(batches),
-      "observer": .string(configuration.observer.rawValue),
-      "hp_dtype": .string(configuration.hp.rawValue),
-      "measure_exclude": .string(configuration.measuresOutputs ? "NONE" : "OUTPUT"),
-      "modules": .array(model.modules.map { .string($0.path) }),
-    ])
+  func provenance() throws(Diagnostic) -> String {
+    var batches: [String] = []
+    for file in files { batches.append(try compiler.digest(ofFile: file)) }
+    var sources: [String] = []
+    for path in store.paths { sources.append(try compiler.digest(ofFile: path)) }
+    return Provenance(
+      models: sources, batches: batches, shard: shard?.text,
+      observer: configuration.observer.rawValue, precision: configuration.hp.rawValue,
+      exclusion: configuration.measuresOutputs ? "NONE" : "OUTPUT",
+      modules: model.modules.map(\.path)
+    ).text
+  }
+
+  /// The files of this measurement; those of a shard are named as those of a rank.
+  var measurementFiles: MeasurementFiles {
+    guard let shard else { return configuration.files }
+    return MeasurementFiles(
+      prefix: configuration.dumpStatsPath, observer: configuration.observer.rawValue,
+      rank: Rank(rank: shard.index, worldSize: shard.count))
   }
 
   /// Runs the batches and writes the files; gives what was said meanwhile.
@@ -155,9 +163,9 @@ struct MeasuringJob {
     var run = observerRun(of: observed)
     var dumps = 0
     if !run.names.isEmpty {
-      try feed(observed) { (batch, index, session) throws(Diagnostic) in
+      try feed(observed) { (batch, _, session) throws(Diagnostic) in
         try run.add(batch, session)
-        try dump(Records(run), weights, after: index + 1, &dumps)
+        try dump(Records(run), weights, after: run.batchCount, &dumps)
       }
     }
     try finish(Records(run), weights, batches: run.batchCount, dumps)
@@ -172,9 +180,9 @@ struct MeasuringJob {
       allowsNonFinite: compiler.options.allowsNonFinite, unquantized: unquantizedNames)
     var dumps = 0
     if !run.names.isEmpty {
-      try feed(observed) { (batch, index, session) throws(Diagnostic) in
+      try feed(observed) { (batch, _, session) throws(Diagnostic) in
         try run.add(batch, session)
-        try dump(Records(run, kind), weights, after: index + 1, &dumps)
+        try dump(Records(run, kind), weights, after: run.batchCount, &dumps)
       }
     }
     try finish(Records(run, kind), weights, batches: run.batchCount, dumps)
@@ -182,8 +190,9 @@ struct MeasuringJob {
 
   /// Writes what modules read and make, batch by batch; weights are in the model already.
   private func saveTensors(_ observed: Model) throws(Diagnostic) {
-    let files = configuration.files
-    if let backup = try files.backUpTensors() {
+    let files = measurementFiles
+    // Other shards write to the same folder, at the same time maybe.
+    if shard == nil, let backup = try files.backUpTensors() {
       compiler.console.note("earlier tensors moved to '\(backup)'")
     }
     var outputs: [(name: String, module: String, port: String)] = []
@@ -243,12 +252,17 @@ struct MeasuringJob {
     let session = try RunnableModel(running: observed, store).session(try compiler.runtime())
     let console = compiler.console
     if let count = try calibration?.batchCount() {
-      console.begin("measuring", of: Int64(count), in: .batches)
+      let taken = shard.map { count / $0.count + (count % $0.count > $0.index ? 1 : 0) }
+      console.begin("measuring", of: Int64(taken ?? count), in: .batches)
     }
+    var isEmpty = true
     try calibration?.forEachBatch { (batch, index) throws(Diagnostic) in
+      guard shard?.holds(batch: index) ?? true else { return }
       try body(batch, index, session)
       console.advance(by: 1)
+      isEmpty = false
     }
+    if isEmpty, let shard { console.report(.emptyShard(shard.text)) }
     console.finish()
   }
 }

@@ -25,6 +25,8 @@ package struct Options: Sendable {
   package var target: String?
   package var usesQDQ = false
   package var calibration: [String] = []
+  /// Which of the batches to measure.
+  package var shard: Shard?
   package var scales: String?
   /// What the quantized model has to reach.
   package var budget: Budget?

@@ -3,11 +3,15 @@ package import Support
 extension Measurement {
   /// The element-wise maximum over ranks or shards of one model.
   ///
-  /// A module that only some saw keeps what they saw; modules stay in the order of their first
-  /// mention. `localRank` is what the result says of its rank: INC's tools write -1 for one group.
+  /// A module that only some saw keeps what they saw. Modules stand in the order of `graphOrder`, and
+  /// those it lacks behind them in the order of their first mention. `localRank` is what the result says
+  /// of its rank: INC's tools write -1 for one group. Shards, which have no rank, give what one run
+  /// gives, in whatever order they come.
   package static func merged(
-    _ measurements: [Measurement], localRank: Int?
+    _ measurements: [Measurement], localRank: Int?, graphOrder: [String] = []
   ) throws(Diagnostic) -> Measurement {
+    let isSharded = measurements.allSatisfy { $0.localRank == nil && $0.globalRank == nil }
+    let localRank = isSharded && localRank == -1 ? nil : localRank
     var result = Measurement(localRank: localRank, mode: measurements.first?.mode ?? .dynamicRange)
     var indices: [String: Int] = [:]
     for measurement in measurements {
@@ -21,6 +25,19 @@ extension Measurement {
         }
       }
     }
+    if isSharded {
+      let counts = measurements.compactMap(\.sampleCount)
+      if counts.count == measurements.count {
+        result.sampleCount = counts.reduce(0) { $0.addingReportingOverflow($1).partialValue }
+      }
+    }
+    let places = Dictionary(zip(graphOrder, graphOrder.indices)) { first, _ in first }
+    let order = result.nodes.indices.sorted {
+      let left = places[result.nodes[$0].name] ?? graphOrder.count + $0
+      let right = places[result.nodes[$1].name] ?? graphOrder.count + $1
+      return left < right
+    }
+    result.nodes = order.map { result.nodes[$0] }
     return result
   }
 

@@ -67,15 +67,23 @@ struct Measure: ParsableCommand {
       """
       fp8c measure model.onnx --calibration batches.npz --dump-stats-path stats/run1
       fp8c measure model.onnx --calibration test_data_set_0 --observer maxabs_per_channel
+      fp8c measure model.onnx --calibration batches.npz --shard 1/4
       """))
 
   @Argument(help: "The model, binary ONNX.", completion: .file(extensions: ["onnx"])) var model:
     String
+  @Option(
+    help: ArgumentHelp(
+      "Measure only every N-th batch, from the K-th on; 'unify' makes one of all shards.",
+      valueName: "k/n"))
+  var shard: String?
   @OptionGroup var shared: SharedOptions
 
   func run() throws {
     try perform(shared.messages) { console throws(Diagnostic) in
-      try Compiler(options: shared.options(model: model), console: console).measure()
+      var options = shared.options(model: model)
+      options.shard = try shard.map { (text) throws(Diagnostic) in try Shard(text) }
+      return try Compiler(options: options, console: console).measure()
     }
   }
 }

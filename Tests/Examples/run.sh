@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds the example of each build system and checks what a change rebuilds.
 #
-# usage: run.sh [make | ninja | cmake | swiftpm | links]...
+# usage: run.sh [make | ninja | cmake | swiftpm | links | shards]...
 #
-# FP8C names the binary (default: .build/release/fp8c). All work is done in a temporary folder.
+# FP8C names the binary (default: .build/release/fp8c), DASK_PYTHON a Python that has Dask's scheduler and
+# NumPy (default: .venv/dask/bin/python). All work is done in a temporary folder.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -167,8 +168,36 @@ run_links() {
   echo "$system: $(wc -l <"$work/files") files listed, compiled from links to them: ok"
 }
 
+# Measures 64 batches at once, by Dask in four shards on two workers, and by a job array: one measurement.
+run_shards() {
+  system=shards
+  local python=${DASK_PYTHON:-$root/.venv/dask/bin/python} folder=$work/shards task file
+  local model=$root/golden/models/digits/digits_cnn.ts.onnx
+  mkdir -p "$folder"
+  "$python" - "$root/golden/models/digits/calib.npz" "$folder/batches.npz" <<'END'
+import sys
+import numpy
+images = numpy.load(sys.argv[1])["image"]
+numpy.savez(sys.argv[2], image=images.reshape(64, 1, *images.shape[-3:]))
+END
+  fp8c measure "$model" --calibration "$folder/batches.npz" --dump-stats-path "$folder/one" -q
+  "$python" "$root/Tests/Examples/dask/measure.py" "$model" "$folder/batches.npz" "$folder/dask" 4 \
+    >"$work/log" 2>&1 || fail "$system: Dask"
+  grep -q "4 shards by 2 workers" "$work/log" || fail "$system: not two workers"
+  for task in 3 1 4 2; do
+    SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=4 "$root/Tests/Examples/job-array/measure.sh" \
+      "$model" "$folder/batches.npz" "$folder/array" >"$work/log" 2>&1 || fail "$system: job array"
+  done
+  fp8c unify "$folder"/array_hooks_maxabs_{2,0,3,1}_4.json -o "$folder/array_hooks_maxabs.json" -q
+  for file in dask array; do
+    cmp "$folder/one_hooks_maxabs.json" "$folder/${file}_hooks_maxabs.json" || fail "$system: $file"
+    cmp "$folder/one_hooks_maxabs.npz" "$folder/${file}_hooks_maxabs.npz" || fail "$system: $file"
+  done
+  echo "$system: 64 batches in four shards, by two Dask workers and by a job array: the same bytes"
+}
+
 install_counted
 check_installation
-for name in "${@:-make ninja cmake links}"; do
+for name in "${@:-make ninja cmake links shards}"; do
   for one in $name; do "run_$one"; done
 done
