@@ -123,8 +123,9 @@ package struct CalibrationSet {
     for source in sources {
       switch source {
       case .archive(let path):
-        for batch in try batches(of: path) {
-          try body(batch, index)
+        let stacks = try stacks(of: path)
+        for number in 0..<(stacks.first?.array.count ?? 0) {
+          try body(stacks.map { ($0.name, $0.array[number]) }, index)
           index += 1
         }
       case .dataSet(let folder, let files):
@@ -135,16 +136,16 @@ package struct CalibrationSet {
     guard index > 0 else { throw .noBatches(files.first ?? "") }
   }
 
-  private func batches(
+  private func stacks(
     of path: String
-  ) throws(Diagnostic) -> [[(name: String, tensor: Tensor)]] {
+  ) throws(Diagnostic) -> [(name: String, array: Stack)] {
     let archive = try NPZFile(path: path)
     let names = inputs.map(\.name)
     for key in archive.keys
     where !names.contains(key) && labels != ArrayPlace(file: path, key: key) {
       throw .keyWithoutInput(key, file: path, inputs: names)
     }
-    var stacks: [(name: String, tensors: [Tensor])] = []
+    var stacks: [(name: String, array: Stack)] = []
     for input in inputs {
       guard archive.keys.contains(input.name) else {
         guard input.isOptional else { throw .inputWithoutArray(input.name, file: path) }
@@ -154,14 +155,30 @@ package struct CalibrationSet {
       stacks.append((input.name, try split(array, for: input, file: path)))
     }
     guard let first = stacks.first else { return [] }
-    for stack in stacks where stack.tensors.count != first.tensors.count {
+    for stack in stacks where stack.array.count != first.array.count {
       throw .unequalStacks(
-        (first.name, first.tensors.count), (stack.name, stack.tensors.count), file: path)
+        (first.name, first.array.count), (stack.name, stack.array.count), file: path)
     }
-    return first.tensors.indices.map { number in
-      stacks.map { ($0.name, $0.tensors[number]) }
+    return stacks
+  }
+
+  /// The batches of one array, each copied when it is asked for.
+  private struct Stack {
+    let element: ElementType
+    /// The shape of one batch.
+    let shape: [Int64]
+    let count: Int
+    let bytes: [UInt8]
+
+    subscript(number: Int) -> Tensor {
+      let size = bytes.count / count
+      return Tensor(
+        element: element, shape: shape, bytes: Array(bytes[number * size..<(number + 1) * size]))
     }
   }
+
+  /// The most batches without elements that one array may hold.
+  private static let emptyLimit = 1 << 16
 
   /// One batch: file `input_K.pb` is the K-th input.
   private func batch(
@@ -201,7 +218,7 @@ package struct CalibrationSet {
   /// The batches of one array, checked against the input.
   private func split(
     _ array: NPYArray, for input: Input, file: String
-  ) throws(Diagnostic) -> [Tensor] {
+  ) throws(Diagnostic) -> Stack {
     let element = array.type.element
     if let expected = input.type?.element, expected != element {
       throw .wrongElement(
@@ -221,12 +238,10 @@ package struct CalibrationSet {
       count = Int(shape.removeFirst())
     }
     try check(shape, of: input, file: file)
-    let size = count == 0 ? 0 : array.bytes.count / count
-    return (0..<count).map { number in
-      Tensor(
-        element: element, shape: shape,
-        bytes: Array(array.bytes[number * size..<(number + 1) * size]))
+    guard !array.bytes.isEmpty || count <= CalibrationSet.emptyLimit else {
+      throw .emptyBatches(input.name, count: count, limit: CalibrationSet.emptyLimit, file: file)
     }
+    return Stack(element: element, shape: shape, count: count, bytes: array.bytes)
   }
 }
 

@@ -7,6 +7,14 @@ extension Diagnostic {
       notes: ["without measurements, '--scale-method unit_scale' needs no run"])
   }
 
+  static func emptyBatches(
+    _ name: String, count: Int, limit: Int, file: String
+  ) -> Diagnostic {
+    Diagnostic(
+      .error, .limitReached, at: Location(file: file),
+      "'\(name)' holds \(count) batches without elements, expected at most \(limit)")
+  }
+
   static func inputWithoutArray(_ name: String, file: String) -> Diagnostic {
     Diagnostic(
       at: Location(file: file), "graph input '\(name)' has no array, expected one for each input")

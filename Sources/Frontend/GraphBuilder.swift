@@ -153,10 +153,12 @@ struct GraphBuilder {
     // A description of a value that the graph does not have says nothing.
     guard let id = graph.value(named: value.name) else { return }
     if graph[id].weight != nil {
-      // The tensor says its type itself; what else its description says goes to the tensor.
+      // The tensor says its type itself; what else its description says goes to the tensor, but for
+      // fields of another schema, which would be other fields there.
+      var description = value.annotations
+      description.unknown = []
       let own = graph[id].annotations
-      graph.describe(
-        id, isDescribed: true, annotations: own.isEmpty ? value.annotations : own)
+      graph.describe(id, isDescribed: true, annotations: own.isEmpty ? description : own)
       return
     }
     try note(value, on: id)

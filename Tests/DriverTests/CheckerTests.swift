@@ -96,4 +96,21 @@ import Testing
     #expect(result.lines.contains { $0.hasSuffix("[\(id)]") }, "\(result.errors)")
     #expect(try folder.entries() == ["m.onnx"])
   }
+
+  /// A field that `ValueInfoProto` has not is dropped with the description of a constant: in the tensor
+  /// it would be the elements (5 is `int32_data`) once more.
+  @Test func `fields of another schema do not become a tensor's`() throws {
+    let description = Wire.value("w", [2, 2]).text(5, "elements of no tensor")
+    let graph = Wire.graph(
+      nodes: [Wire.node("MatMul", ["x", "w"], ["y"])],
+      initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
+      inputs: [Self.x], outputs: [Self.y])
+    let folder = try TemporaryFolder()
+    try folder.write("m.onnx", Wire.model(graph.message(13, description)).bytes)
+    let result = try Command(
+      ["quantize", "m.onnx", "-o", "out.onnx", "--scale-method", "unit_scale"], in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let written = String(decoding: try folder.contents("out.onnx"), as: UTF8.self)
+    #expect(!written.contains("elements of no tensor"))
+  }
 }

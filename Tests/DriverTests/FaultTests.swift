@@ -19,6 +19,21 @@ import Testing
       sourceLocation: location)
   }
 
+  @Test(.enabled(if: runtimeIsExpected))
+  func `very many batches of nothing are refused before they are made`() throws {
+    let folder = try TemporaryFolder()
+    let model = Wire.model(
+      Wire.graph(
+        nodes: [Wire.node("Identity", ["x"], ["y"])], inputs: [Wire.value("x", [0])],
+        outputs: [Wire.value("y", [0])]))
+    try folder.write("m.onnx", model.bytes)
+    try folder.archive("x.npz", [("x", NPYArray(type: .float32, shape: [1 << 40, 0], bytes: []))])
+    let arguments = ["measure", "m.onnx", "--calibration", "x.npz"]
+    expect("empty-batches", 75, try Command(arguments, in: folder.path))
+    try folder.archive("x.npz", [("x", NPYArray(type: .float32, shape: [3, 0], bytes: []))])
+    #expect(try Command(arguments, in: folder.path).status == 0)
+  }
+
   @Test func `textual IR has no weights`() throws {
     let folder = try TemporaryFolder()
     try folder.write("m.ir", Array("graph @m() -> () {}".utf8))
