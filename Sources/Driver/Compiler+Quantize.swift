@@ -34,7 +34,10 @@ extension Compiler {
     let lowered = try lower(configuration, configurationFile, measured)
     let model = lowered.model
     var context = lowered.context
-    let exporter = try writeModel(model, lowered.store, to: output) { exporter throws(Diagnostic) in
+    let beside = [scaleTablePath(output)] + [options.ir, options.depfile].compactMap { $0 }
+    let exporter = try writeModel(
+      model, lowered.store, to: output, beside: beside, inputs: lowered.files.paths
+    ) { exporter throws(Diagnostic) in
       let table = try scaleTable(of: lowered, configuration, exporter.losses)
       try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
         try table.write(to: &file)
@@ -149,15 +152,22 @@ extension Compiler {
 
   // MARK: Writing
 
-  /// Writes data file and model; `beforeModel` runs when all bytes are written and nothing is renamed,
-  /// so that the model appears last.
+  /// Writes data file and model.
+  ///
+  /// `others` are written with them, and none of `inputs` may be. `beforeModel` runs when all bytes are
+  /// written and nothing is renamed, so that the model appears last.
   func writeModel(
-    _ model: Model, _ store: WeightStore, to output: String,
+    _ model: Model, _ store: WeightStore, to output: String, beside others: [String] = [],
+    inputs: [String] = [],
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
     let dataPath = "\(output).data"
+    let placement = placement(model, dataPath)
+    var outputs = [output] + others
+    if case .dataFile = placement { outputs.append(dataPath) }
+    _ = try OutputPaths(outputs, inputs: store.paths + inputs, model: store.paths.first)
     var exporter = Exporter(
-      model, store, placement: placement(model, dataPath), jobs: try jobs(for: model, store))
+      model, store, placement: placement, jobs: try jobs(for: model, store))
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs
     console.begin("writing \(output)", of: exporter.weightBytes, in: .bytes)

@@ -14,6 +14,7 @@ extension Compiler {
   ) throws(Diagnostic) -> ExitStatus {
     guard let output = options.output else { throw .noOutput() }
     guard (source == nil) == inputs.isEmpty else { throw .reportNeedsBoth() }
+    _ = try OutputPaths([output], inputs: [tablePath] + [source].compactMap { $0 } + inputs)
     let table = try table(at: tablePath)
     let limits = try Target.load(table.target).limits(of: table.format)
     var costs: [ModuleCost]?

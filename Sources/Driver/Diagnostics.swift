@@ -107,6 +107,17 @@ extension Diagnostic {
     Diagnostic(.error, .usage, "no output file is named, expected '-o OUT'")
   }
 
+  static func outputIsInput(_ output: String, _ input: String) -> Diagnostic {
+    Diagnostic(
+      .error, .cannotCreate,
+      "output '\(output)' would replace '\(input)', which is read, expected another path")
+  }
+
+  static func outputsCollide(_ first: String, _ second: String) -> Diagnostic {
+    Diagnostic(
+      .error, .usage, "outputs '\(first)' and '\(second)' are one file, expected two")
+  }
+
   static func notAClassifier() -> Diagnostic {
     Diagnostic("the first output is no float tensor with a last axis of classes")
   }

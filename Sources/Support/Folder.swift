@@ -31,9 +31,32 @@ package enum Folder {
     return unsafe stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
   }
 
+  /// True for a device, a pipe or a socket.
+  package static func isStream(_ path: String) -> Bool {
+    var information = stat()
+    guard unsafe stat(path, &information) == 0 else { return false }
+    let kind = information.st_mode & S_IFMT
+    return kind != S_IFREG && kind != S_IFDIR
+  }
+
   package static func exists(_ path: String) -> Bool {
     var information = stat()
     return unsafe lstat(path, &information) == 0
+  }
+
+  /// Which file a path leads to, whatever its spelling.
+  ///
+  /// Links are followed, and of a file that is not there yet the folder and the name count. `nil` where there
+  /// is no such folder, and for devices and pipes, which are written to and not replaced.
+  package static func identity(of path: String) -> FileIdentity? {
+    if isStream(path) { return nil }
+    var information = stat()
+    if unsafe stat(path, &information) == 0 {
+      return FileIdentity(device: information.st_dev, inode: information.st_ino, name: nil)
+    }
+    guard unsafe stat(InputFile.folder(of: path), &information) == 0 else { return nil }
+    return FileIdentity(
+      device: information.st_dev, inode: information.st_ino, name: name(of: path))
   }
 
   /// Moves an entry within one file system, never over an existing one.
@@ -43,4 +66,11 @@ package enum Folder {
       throw .cannotCreate(target, reason: systemMessage())
     }
   }
+}
+
+/// A file of the system, or a name in one of its folders.
+package struct FileIdentity: Hashable, Sendable {
+  fileprivate let device: UInt
+  fileprivate let inode: UInt
+  fileprivate let name: String?
 }

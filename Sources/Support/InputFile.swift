@@ -65,6 +65,10 @@ package struct InputFile: ~Copyable, Sendable {
       if reason == EXDEV || reason == ELOOP {
         throw .locationRefused(location, model: model)
       }
+      // What opening says of a socket.
+      if reason == ENXIO {
+        throw .notRegular("\(folder)/\(location)", status: .notPermitted)
+      }
       throw .cannotOpen("\(folder)/\(location)", reason: systemMessage(reason))
     }
     try self.init(

@@ -4,11 +4,16 @@ internal import Glibc
 /// A file that appears whole or not at all.
 ///
 /// Bytes go to a temporary file in the same folder; `commit` syncs it and renames it over the
-/// target. Without `commit` the temporary file is removed and the target left as it was.
+/// target; where that is a link, the link is replaced and not what it leads to. Without `commit` the
+/// temporary file is removed and the target left as it was.
+///
+/// A device or a pipe that is there, such as /dev/null, is no file to replace: it is written to as it is.
 package struct OutputFile: ~Copyable {
   package let path: String
   private let temporary: String
   private let descriptor: Int32
+  /// True for a device or a pipe, which has no length, no holes and no content to compare.
+  private let isStream: Bool
   private var buffer: [UInt8] = []
   private var isCommitted = false
   /// Bytes given so far.
@@ -28,22 +33,39 @@ package struct OutputFile: ~Copyable {
 
   /// Creates the temporary file, and the folders above it where `createFolders` is set.
   package init(path: String, createFolders: Bool = false) throws(Diagnostic) {
-    self.path = path
-    let folder = InputFile.folder(of: path)
-    if createFolders { try OutputFile.createFolder(folder) }
+    if createFolders { try OutputFile.createFolder(InputFile.folder(of: path)) }
     // Found here and not at the rename, when other outputs of the same run are already in place.
     guard !Folder.isFolder(path) else { throw .cannotCreate(path, reason: "is a directory") }
-    let name = Folder.name(of: path)
+    let isStream = Folder.isStream(path)
+    let opened = isStream ? try OutputFile.stream(path) : try OutputFile.temporaryFile(for: path)
+    self.path = path
+    self.isStream = isStream
+    descriptor = opened.descriptor
+    temporary = opened.path
+  }
+
+  /// A pipe that nobody reads is an error, not a wait.
+  private static func stream(_ path: String) throws(Diagnostic) -> (descriptor: Int32, path: String)
+  {
+    let descriptor = unsafe open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .cannotCreate(path, reason: systemMessage()) }
+    _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+    return (descriptor, path)
+  }
+
+  /// A new file beside the target, which a signal removes.
+  private static func temporaryFile(
+    for path: String
+  ) throws(Diagnostic) -> (descriptor: Int32, path: String) {
+    let (folder, name) = (InputFile.folder(of: path), Folder.name(of: path))
     var attempt = 0
     while true {
       let candidate = "\(folder)/.\(name).\(getpid()).\(attempt).tmp"
       let descriptor = unsafe open(
         candidate, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o666)
       if descriptor >= 0 {
-        self.descriptor = descriptor
-        temporary = candidate
         Interrupts.add(candidate)
-        return
+        return (descriptor, candidate)
       }
       guard errno == EEXIST, attempt < 1000 else {
         throw .cannotCreate(path, reason: systemMessage())
@@ -54,7 +76,7 @@ package struct OutputFile: ~Copyable {
 
   deinit {
     close(descriptor)
-    if !isCommitted {
+    if !isCommitted, !isStream {
       unsafe unlink(temporary)
       Interrupts.remove(temporary)
     }
@@ -98,15 +120,23 @@ package struct OutputFile: ~Copyable {
 
   /// A hint only: what goes wrong is seen when the file is synced.
   private mutating func startWriteback() {
-    guard startsWriteback, length - writebackLength >= OutputFile.writebackStep else { return }
+    guard startsWriteback, !isStream, length - writebackLength >= OutputFile.writebackStep else {
+      return
+    }
     fp8c_start_writeback(descriptor, writebackLength, length - writebackLength)
     writebackLength = length
   }
 
   /// Zeros that the file system need not store: where there is room for one, they become a hole.
   package mutating func writeZeros(_ count: Int64) throws(Diagnostic) {
-    guard count >= OutputFile.leastHole else {
-      return try write([UInt8](repeating: 0, count: Int(count)))
+    guard count >= OutputFile.leastHole, !isStream else {
+      let zeros = [UInt8](repeating: 0, count: min(Int(count), OutputFile.bufferSize))
+      var left = Int(count)
+      while left > 0 {
+        try write(zeros.prefix(left))
+        left -= min(left, zeros.count)
+      }
+      return
     }
     try flush()
     try extend(to: length + count)
@@ -141,7 +171,7 @@ package struct OutputFile: ~Copyable {
   ) throws(Diagnostic) {
     try flush()
     var offset = range.lowerBound
-    while offset < range.upperBound {
+    while offset < range.upperBound, !isStream {
       let wanted = Int(min(range.upperBound - offset, 1 << 30))
       let moved = fp8c_copy_range(file.descriptor, offset, descriptor, length, wanted)
       if moved < 0, errno == EINTR { continue }
@@ -150,7 +180,7 @@ package struct OutputFile: ~Copyable {
       length += Int64(moved)
       startWriteback()
     }
-    guard lseek(descriptor, Int(length), SEEK_SET) >= 0 else {
+    guard isStream || lseek(descriptor, Int(length), SEEK_SET) >= 0 else {
       throw .cannotWrite(path, reason: systemMessage())
     }
     while offset < range.upperBound {
@@ -193,6 +223,7 @@ package struct OutputFile: ~Copyable {
     sync: Bool = true, keepIfEqual: Bool = false
   ) throws(Diagnostic) {
     try flush()
+    if isStream { return }
     if keepIfEqual, hasSameContent() { return }
     if sync, fsync(descriptor) != 0 { throw .cannotWrite(path, reason: systemMessage()) }
     guard unsafe rename(temporary, path) == 0 else {

@@ -53,9 +53,7 @@ struct ErasedGraph {
       }
       if let passed = passed(node, isClamp: clamps.contains(id)) {
         table[output] = passed
-      } else if let count = ErasedGraph.linear[node.op],
-        !ErasedGraph.products.contains(node.op) || node.input(2) == nil || node.op == "MatMul"
-      {
+      } else if let count = ErasedGraph.linear[node.op], !ErasedGraph.hasBias(node) {
         var result = Erased(core: output)
         if node.op == "Gemm" {
           result.factor = Factor(number: Double(node.float("alpha") ?? 1))
@@ -129,12 +127,17 @@ struct ErasedGraph {
     }
   }
 
-  /// Vectors multiply the channels of a product; elsewhere they are operands like others.
+  /// True for a product that adds its third operand.
+  static func hasBias(_ node: Node) -> Bool {
+    ["Gemm", "Conv", "ConvTranspose"].contains(node.op) && node.input(2) != nil
+  }
+
+  /// Vectors multiply the channels of a product; elsewhere, behind a bias too, they are operands like others.
   private func multiplied(_ value: ValueID, by factor: Factor) -> Erased? {
     var result = self[value]
     if !factor.isScalar {
       guard let producer = graph[result.core].producer,
-        ErasedGraph.products.contains(graph[producer].op)
+        ErasedGraph.products.contains(graph[producer].op), !ErasedGraph.hasBias(graph[producer])
       else { return nil }
     }
     result.factor = result.factor.times(factor)

@@ -117,6 +117,37 @@ import Verification
         == true)
   }
 
+  /// A vector that multiplies behind a bias belongs to the model, whether the bias is an operand of the
+  /// product or of a sum behind it.
+  @Test func `a vector behind a bias is an operand like others`() throws {
+    let source = """
+      graph @m(%x: f32[1, 2, 3, 3]) -> (%y) {
+        weight @w: f32[2, 2, 1, 1] stored raw 0+16
+        weight @b: f32[2] stored raw 16+8
+        weight @v: f32[3] = [2.0, 3.0, 4.0]
+        %c = Conv(%x, @w, @b) : f32[1, 2, 3, 3] name "conv"
+        %y = Mul(%c, @v) : f32[1, 2, 3, 3] name "vector"
+      }
+      """
+    let written = """
+      graph @m(%x: f32[1, 2, 3, 3]) -> (%y) {
+        weight @w: f8e4m3fn[2, 2, 1, 1] stored raw 0+4
+        weight @b: f32[2] stored raw 4+8
+        weight @v: f32[3] = [2.0, 3.0, 4.0]
+        weight @s: f32[2] = [0.5, 0.25]
+        weight @column: i64[4] = [1, -1, 1, 1]
+        %w.d = DequantizeLinear(@w, @s) {axis = 0} : f32[2, 2, 1, 1]
+        %c = Conv(%x, %w.d) : f32[1, 2, 3, 3]
+        %b.c = Reshape(@b, @column) : f32[1, 2, 1, 1]
+        %a = Add(%c, %b.c) : f32[1, 2, 3, 3] name "conv"
+        %y = Mul(%a, @v) : f32[1, 2, 3, 3] name "vector"
+      }
+      """
+    #expect(try proof(written, of: source).differences == [])
+    let other = written.replacing("Mul(%a, @v)", with: "Mul(%a, %a)")
+    #expect(try proof(other, of: source).differences.count > 0)
+  }
+
   @Test func `a weight that is stored twice was untied`() throws {
     let source = """
       graph @m(%x: f32[4]) -> (%y) {
