@@ -1,0 +1,29 @@
+#include "fp8c_threads.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct start {
+  void (*run)(void *);
+  void *context;
+};
+
+static void *begin(void *argument) {
+  struct start start = *(struct start *)argument;
+  free(argument);
+  start.run(start.context);
+  return NULL;
+}
+
+int fp8c_start_thread(void (*run)(void *), void *context) {
+  struct start *start = malloc(sizeof *start);
+  if (start == NULL) return -1;
+  *start = (struct start){run, context};
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, begin, start) != 0) {
+    free(start);
+    return -1;
+  }
+  pthread_detach(thread);
+  return 0;
+}

@@ -1,0 +1,87 @@
+internal import CSystem
+internal import Dispatch
+internal import Synchronization
+
+/// A piece of work that is done once, by a thread of the pool or by the one that waits for it.
+final class Job: Sendable {
+  /// Gone once somebody has begun, with all that it holds.
+  private let work: Mutex<(@Sendable () -> Void)?>
+  private let isDone = DispatchSemaphore(value: 0)
+
+  init(_ work: @escaping @Sendable () -> Void) { self.work = Mutex(work) }
+
+  /// Does the work where nobody has begun it.
+  func run() {
+    guard let work = claimed() else { return }
+    work()
+    isDone.signal()
+  }
+
+  /// Returns when the work is done.
+  ///
+  /// What no thread has begun is done here, so that work which waits for other work never waits for a thread.
+  func finish() {
+    run()
+    isDone.wait()
+    // Done stays done, for who asks again.
+    isDone.signal()
+  }
+
+  private func claimed() -> (@Sendable () -> Void)? {
+    work.withLock { work in
+      defer { work = nil }
+      return work
+    }
+  }
+}
+
+/// The threads of this process: as many as it has processors, started when there is work for them.
+///
+/// Where the system gives no thread, the work is done by those who wait for it. A queue of the system's library
+/// would wait for one without end, as it does in containers that limit processes.
+final class Pool: Sendable {
+  static let shared = Pool()
+
+  private let state = Mutex(State())
+  private let isThere = DispatchSemaphore(value: 0)
+
+  private struct State {
+    var pending: [Job] = []
+    var threads = 0
+    var idle = 0
+  }
+
+  func add(_ job: Job) {
+    let needsThread = state.withLock { state in
+      state.pending.append(job)
+      guard state.pending.count > state.idle, state.threads < Parallel.processors else {
+        return false
+      }
+      state.threads += 1
+      return true
+    }
+    if needsThread, !startThread() {
+      state.withLock { state in
+        state.threads -= 1
+        if state.threads == 0 { state.pending = [] }
+      }
+    }
+    isThere.signal()
+  }
+
+  private func startThread() -> Bool {
+    unsafe fp8c_start_thread({ _ in Pool.shared.work() }, nil) == 0
+  }
+
+  private func work() {
+    while true {
+      state.withLock { $0.idle += 1 }
+      isThere.wait()
+      let job = state.withLock { state -> Job? in
+        state.idle -= 1
+        return state.pending.isEmpty ? nil : state.pending.removeFirst()
+      }
+      job?.run()
+    }
+  }
+}
