@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak strace dependencies generated runtime
 
 all: build
 
@@ -39,7 +39,7 @@ runtime:
 build: dependencies
 	swift build -c release --product fp8c --static-swift-stdlib $(BUILD_FLAGS)
 
-test: dependencies test-tools generated runtime lint .venv/dask/ready
+test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/bench strace
 	swift build --build-tests --enable-code-coverage $(BUILD_FLAGS)
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  swift test --skip-build --enable-code-coverage
@@ -48,6 +48,11 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
 	  make ninja cmake links shards swiftpm
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  .venv/bin/python Tests/Soak/soak.py --fp8c .build/debug/fp8c $(SHORT_SOAK)
+
+# A minute of what 'make soak' does for hours, always the same.
+SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30,--count $(count))
 
 demo: build runtime
 	@FP8C=$(FP8C) \
@@ -93,10 +98,12 @@ matrix: build
 	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c
 
 # Mutants, faults of the system, kills and full disks: `make soak ARGUMENTS="--seed 7 --count models=1000 models"`.
-soak: build runtime .venv/bench
-	@command -v strace >/dev/null || $(SUDO) apt-get install -y -qq strace
+soak: build runtime .venv/bench strace
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py $(ARGUMENTS)
+
+strace:
+	@command -v strace >/dev/null || $(SUDO) apt-get install -y -qq strace
 
 lint:
 	swift format lint -r --strict Sources Tests Package.swift

@@ -5,6 +5,7 @@ Whatever happens, the output is the old file or the whole new one, as the status
 
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import tempfile
 import time
 
 from mutants import ROOT
-from runner import run
+from runner import limit, run
 
 # Each call with what the kernel may answer to it.
 ERRORS = {
@@ -30,6 +31,8 @@ ERRORS = {
     "renameat": ("EACCES", "EIO"),
     "linkat": ("EACCES", "EIO"),
 }
+# Where nothing can be written, neither can a message.
+UNSAID = "gave no error line"
 # 70 and signals are never right; 1 would be a check that nobody asked for.
 STATUSES = {0, 64, 65, 66, 69, 73, 74, 75, 77}
 
@@ -37,6 +40,9 @@ STATUSES = {0, 64, 65, 66, 69, 73, 74, 75, 77}
 def model(name, folder):
     """Puts a model of that kind into a folder."""
     source = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
+    if name == "network":
+        shutil.copy(os.path.join(ROOT, "golden/models/resnet18/resnet18_w16.ts.onnx"), os.path.join(folder, "m.onnx"))
+        return
     if name == "inline":
         shutil.copy(source, os.path.join(folder, "m.onnx"))
         return
@@ -56,7 +62,7 @@ class Case:
     """One model whose outputs, old and new, are known."""
 
     def __init__(self, fp8c, name, base):
-        self.name, self.external = name, name != "inline"
+        self.name, self.external = name, name not in ("inline", "network")
         self.folder = os.path.join(base, name)
         os.mkdir(self.folder)
         model(name, self.folder)
@@ -142,6 +148,57 @@ def injections(options, _, count):
     return f"{points} points, statuses {dict(sorted(statuses.items()))}", faults
 
 
+def lasting(options, _, count):
+    """From its first call after the look at the model on, each call fails for ever."""
+    faults, points, statuses = [], 0, {}
+    with tempfile.TemporaryDirectory(prefix="fp8c-lasting-") as base:
+        for name in ("inline", "external", "many"):
+            case = Case(options.fp8c, name, base)
+            counts, first = first_calls(case)
+            plan = [(call, error, place) for call, errors in ERRORS.items() if call in first
+                    for place in {first[call], (first[call] + counts[call]) // 2, counts[call]} for error in errors]
+            for call, error, place in sorted(plan)[:count]:
+                case.reset()
+                strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                          "-e", f"inject={call}:error={error}:when={place}+"]
+                ended = run(strace + case.command, case.folder)
+                points += 1
+                statuses[ended.status] = statuses.get(ended.status, 0) + 1
+                fault = ended.fault(STATUSES, megabytes=1 << 20) or case.fault(ended.status)
+                if call == "write" and fault == UNSAID:
+                    fault = None
+                if fault:
+                    faults.append(f"{name}: {call} from number {place} on with {error}: {fault}; {ended.summary}")
+    return f"{points} points, statuses {dict(sorted(statuses.items()))}", faults
+
+
+def limits(options, _, __):
+    """Few descriptors, threads and bytes of stack and memory; files that may not grow, to the byte."""
+    faults, ended_with = [], []
+    with tempfile.TemporaryDirectory(prefix="fp8c-limits-") as base:
+        for name in ("inline", "external"):
+            case = Case(options.fp8c, name, base)
+            parallel = [word for word in case.command if word not in ("--jobs", "1")] + ["--jobs", "4"]
+            largest = max(len(case.new[key]) for key in ("o.onnx", "o.onnx.data") if key in case.new)
+            plan = [(resource.RLIMIT_FSIZE, size, {74}) for size in (0, 4096, largest // 2, largest - 1)
+                    if size < largest]
+            plan += [(resource.RLIMIT_FSIZE, largest, {0, 74})]
+            plan += [(resource.RLIMIT_NOFILE, number, {0, 66, 73}) for number in range(4, 12)]
+            plan += [(resource.RLIMIT_NPROC, number, {0}) for number in (1, 2, 3)]
+            plan += [(resource.RLIMIT_STACK, size << 10, {0}) for size in (1024, 4096)]
+            plan += [(resource.RLIMIT_AS, size << 20, {0}) for size in (64, 96, 128, 512)]
+            for kind, value, statuses in plan:
+                case.reset()
+                ended = run(parallel, case.folder, before=limit(kind, value))
+                ended_with.append(ended.status)
+                fault = ended.fault(statuses) or case.fault(ended.status)
+                if kind == resource.RLIMIT_FSIZE and fault == UNSAID:
+                    fault = None
+                if fault:
+                    faults.append(f"{name}: limit {kind} at {value}: {fault}; {ended.summary}")
+    return f"{len(ended_with)} runs, statuses {sorted(set(ended_with))}", faults
+
+
 def kills(options, _, count):
     """`kill -9` at any time: the files are whole, and another run succeeds."""
     faults, rnd, ended_first = [], random.Random(options.seed), 0
@@ -170,7 +227,7 @@ def full_disks(options, _, __):
     """Disks of 0 bytes, 4 KB, half of the output and all but one page of it. Needs the right to mount."""
     faults, statuses = [], []
     with tempfile.TemporaryDirectory(prefix="fp8c-full-") as base:
-        case = Case(options.fp8c, "inline", base)
+        case = Case(options.fp8c, "network", base)
         size = len(case.new["o.onnx"])
         disk = os.path.join(base, "disk")
         os.mkdir(disk)
