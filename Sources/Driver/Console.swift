@@ -1,6 +1,7 @@
 internal import Glibc
 package import Support
 internal import Synchronization
+internal import Targets
 
 /// Where messages and results go: standard error and standard output.
 package struct Console: Sendable {
@@ -38,7 +39,42 @@ package struct Console: Sendable {
     switch options.format {
     case .text: say(shown.text(inColor: usesColor))
     case .json: say(shown.json.text(indent: nil))
+    case .github: say(shown.gitHub)
+    case .sarif: state.results.withLock { $0.append(shown) }
     }
+  }
+
+  /// Says what was kept for the end: a SARIF document is one whole.
+  package func close() {
+    guard options.format == .sarif else { return }
+    say(sarifDocument(state.results.withLock { $0 }).text(indent: 2))
+  }
+
+  private func sarifDocument(_ results: [Diagnostic]) -> JSON {
+    let catalogue = try? DiagnosticCatalogue.embedded()
+    var identifiers: [String] = []
+    for result in results where !identifiers.contains(result.id) { identifiers.append(result.id) }
+    let rules = identifiers.map { id -> JSON in
+      var members = [JSON.Member("id", .string(id))]
+      if let entry = try? catalogue?.require(id) {
+        members.append(
+          JSON.Member("fullDescription", .object(["text": .string(entry.meaning)])))
+        members.append(JSON.Member("help", .object(["text": .string(entry.remedy)])))
+      }
+      return .object(members)
+    }
+    let driver = JSON.object([
+      "name": .string("fp8c"), "version": .string(Compiler.version), "rules": .array(rules),
+    ])
+    return .object([
+      "$schema": .string("https://json.schemastore.org/sarif-2.1.0.json"),
+      "version": .string("2.1.0"),
+      "runs": .array([
+        .object([
+          "tool": .object(["driver": driver]), "results": .array(results.map(\.sarif)),
+        ])
+      ]),
+    ])
   }
 
   /// A line on what was done, which `-q` leaves out.
@@ -49,7 +85,8 @@ package struct Console: Sendable {
   /// A line that the user asked for with a flag.
   package func answer(_ line: String) {
     switch options.format {
-    case .text: say(printable(line))
+    case .text, .github: say(printable(line))
+    case .sarif: break
     case .json:
       say(
         JSON.object(["severity": .string("remark"), "message": .string(line)]).text(indent: nil))
@@ -130,6 +167,7 @@ package struct Console: Sendable {
   private final class State: Sendable {
     let hasFailed = Atomic(false)
     let phase = Mutex<Phase?>(nil)
+    let results = Mutex<[Diagnostic]>([])
   }
 }
 

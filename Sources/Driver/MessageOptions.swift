@@ -22,6 +22,10 @@ package struct MessageOptions: Sendable {
     case text
     /// One object a line.
     case json
+    /// One SARIF document behind everything.
+    case sarif
+    /// Workflow commands of GitHub Actions.
+    case github
   }
 
   package enum Progress: String, CaseIterable, Sendable {

@@ -41,6 +41,7 @@ extension ParsableCommand {
     _ messages: MessageSettings, _ body: (Console) throws(Diagnostic) -> ExitStatus
   ) throws {
     let console = Console(messages.options)
+    defer { console.close() }
     var status: ExitStatus
     do throws(Diagnostic) {
       try messages.options.check()

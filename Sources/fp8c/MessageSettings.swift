@@ -36,11 +36,15 @@ struct MessageSettings: ParsableArguments {
 enum FormatSpelling: String, ExpressibleByArgument, CaseIterable {
   case text
   case json
+  case sarif
+  case github
 
   var value: MessageOptions.Format {
     switch self {
     case .text: .text
     case .json: .json
+    case .sarif: .sarif
+    case .github: .github
     }
   }
 }

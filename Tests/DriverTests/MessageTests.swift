@@ -49,6 +49,43 @@ import Testing
     #expect(wrong.error.contains("[unknown-diagnostic]"))
   }
 
+  @Test func `in SARIF standard error is one document`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a b,c.onnx", [0xFF])
+    let result = try Command(
+      ["quantize", "a b,c.onnx", "-o", "out.onnx", "--diagnostics", "sarif", "-v"],
+      in: folder.path)
+    #expect(result.status == 65)
+    let document = JSONReader(try JSON.parse(Array(result.errors.utf8)))
+    #expect(try document.member("version").string() == "2.1.0")
+    let run = try document.member("runs").items()[0]
+    let found = try run.member("results").items()[0]
+    let driver = try run.member("tool").member("driver")
+    let rule = try driver.member("rules").items()[0]
+    #expect(try found.member("ruleId").string() == rule.member("id").string())
+    #expect(try found.member("level").string() == "error")
+    let place = try found.member("locations").items()[0].member("physicalLocation")
+    #expect(try place.member("artifactLocation").member("uri").string() == "a%20b%2Cc.onnx")
+    // A run without messages is a document without results.
+    let none = try Command(
+      ["quantize", Self.digits, "-o", "out.onnx", "--scale-method", "unit_scale"]
+        + ["--diagnostics", "sarif"], in: folder.path)
+    #expect(none.status == 0)
+    let empty = JSONReader(try JSON.parse(Array(none.errors.utf8)))
+    #expect(try empty.member("runs").items()[0].member("results").items().isEmpty)
+  }
+
+  @Test func `annotations of GitHub name the file and escape what is theirs`() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a:b,c%.onnx", [0xFF])
+    let result = try Command(
+      ["quantize", "a:b,c%.onnx", "-o", "out.onnx", "--diagnostics", "github"], in: folder.path)
+    #expect(result.status == 65)
+    #expect(
+      result.lines.contains { $0.hasPrefix("::error file=a%3Ab%2Cc%25.onnx,title=") },
+      "\(result.errors)")
+  }
+
   @Test func `in JSON every line of standard error is an object`() throws {
     let folder = try TemporaryFolder()
     let result = try Command(
