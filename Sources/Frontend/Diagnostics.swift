@@ -144,6 +144,10 @@ extension Diagnostic {
     Diagnostic("graph output '\(name)' is not defined")
   }
 
+  static func functionWithoutDomain(_ name: String) -> Diagnostic {
+    Diagnostic("function '\(name)' has no domain, expected one of its own")
+  }
+
   static func unnamedAttribute() -> Diagnostic { Diagnostic("an attribute has no name") }
 
   static func unnamedFunction() -> Diagnostic { Diagnostic("a function has no name") }

@@ -124,6 +124,7 @@ package struct Importer {
     _ proto: FunctionProto, irVersion: Int64
   ) throws(Diagnostic) -> Function {
     guard !proto.name.isEmpty else { throw .unnamedFunction() }
+    guard !proto.domain.isEmpty else { throw .functionWithoutDomain(proto.name) }
     var builder = GraphBuilder(
       name: proto.name, annotations: Annotations(), depth: 0, irVersion: irVersion)
     for input in proto.inputs {

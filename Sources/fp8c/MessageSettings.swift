@@ -4,7 +4,9 @@ internal import Driver
 /// What every command has: how messages are written, and which of them count.
 struct MessageSettings: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Messages as text, or as JSON with one object a line.", valueName: "form"))
+    help: ArgumentHelp(
+      "Messages as text, JSON with one object a line, one SARIF document, or GitHub's annotations.",
+      valueName: "form"))
   var diagnostics: FormatSpelling = .text
 
   @Option(

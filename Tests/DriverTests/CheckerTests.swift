@@ -59,6 +59,12 @@ import Testing
       call(Wire.node("F", ["x"], ["y"]), inputs: ["a"], outputs: ["a"], body: [], named: "")
     ),
     (
+      "function-without-domain",
+      model([Wire.node("Relu", ["x"], ["y"])]).message(
+        25,
+        Wire().text(1, "F").text(4, "a").text(5, "a").message(9, Wire().text(1, "").number(2, 18)))
+    ),
+    (
       "call-arity",
       call(
         Wire.node("F", ["x", "x"], ["y"]), inputs: ["a", "b"], outputs: [], body: [matmul])

@@ -124,6 +124,20 @@ def first_calls(case):
     return counts, first
 
 
+def inject(case, plan, lasting, statuses, faults):
+    """Lets each (call, error, number) fail, once or with "+" from then on; gives how many were tried."""
+    for call, error, place in plan:
+        case.reset()
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+                  "-e", f"inject={call}:error={error}:when={place}{lasting}"]
+        ended = run(strace + case.command, case.folder)
+        statuses[ended.status] = statuses.get(ended.status, 0) + 1
+        fault = ended.fault(STATUSES, megabytes=1 << 20) or case.fault(ended.status)
+        if fault and not (lasting and call == "write" and fault == UNSAID):
+            faults.append(f"{case.name}: {call} number {place}{lasting} with {error}: {fault}; {ended.summary}")
+    return len(plan)
+
+
 def injections(options, _, count):
     """Every call from the first look at the model on fails once, with each error; `count` bounds the points of one model."""
     faults, points, statuses = [], 0, {}
@@ -135,16 +149,7 @@ def injections(options, _, count):
                     for place in range(first[call], counts[call] + 1) for error in errors]
             if len(plan) > count:
                 plan = random.Random(options.seed).sample(plan, count)
-            for call, error, place in plan:
-                case.reset()
-                strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                          "-e", f"inject={call}:error={error}:when={place}"]
-                ended = run(strace + case.command, case.folder)
-                points += 1
-                statuses[ended.status] = statuses.get(ended.status, 0) + 1
-                fault = ended.fault(STATUSES, megabytes=1 << 20) or case.fault(ended.status)
-                if fault:
-                    faults.append(f"{name}: {call} number {place} with {error}: {fault}; {ended.summary}")
+            points += inject(case, plan, "", statuses, faults)
     return f"{points} points, statuses {dict(sorted(statuses.items()))}", faults
 
 
@@ -157,18 +162,7 @@ def lasting(options, _, count):
             counts, first = first_calls(case)
             plan = [(call, error, place) for call, errors in ERRORS.items() if call in first
                     for place in {first[call], (first[call] + counts[call]) // 2, counts[call]} for error in errors]
-            for call, error, place in sorted(plan)[:count]:
-                case.reset()
-                strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-                          "-e", f"inject={call}:error={error}:when={place}+"]
-                ended = run(strace + case.command, case.folder)
-                points += 1
-                statuses[ended.status] = statuses.get(ended.status, 0) + 1
-                fault = ended.fault(STATUSES, megabytes=1 << 20) or case.fault(ended.status)
-                if call == "write" and fault == UNSAID:
-                    fault = None
-                if fault:
-                    faults.append(f"{name}: {call} from number {place} on with {error}: {fault}; {ended.summary}")
+            points += inject(case, sorted(plan)[:count], "+", statuses, faults)
     return f"{points} points, statuses {dict(sorted(statuses.items()))}", faults
 
 
@@ -224,7 +218,7 @@ def kills(options, _, count):
 
 
 def full_disks(options, _, __):
-    """Disks of 0 bytes, 4 KB, half of the output and all but one page of it. Needs the right to mount."""
+    """Disks of one page, two, half of the output and all but one page of it. Needs the right to mount."""
     faults, statuses = [], []
     with tempfile.TemporaryDirectory(prefix="fp8c-full-") as base:
         case = Case(options.fp8c, "network", base)
@@ -232,8 +226,8 @@ def full_disks(options, _, __):
         disk = os.path.join(base, "disk")
         os.mkdir(disk)
         pages = -(-size // 4096)
-        for limit in sorted({1, 2, pages // 2, pages - 1} - {0}):
-            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={limit * 4096}", "tmpfs", disk], check=True)
+        for room in sorted({1, 2, pages // 2, pages - 1}):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={room * 4096}", "tmpfs", disk], check=True)
             try:
                 arguments = list(case.command)
                 arguments[arguments.index("o.onnx")] = os.path.join(disk, "o.onnx")
@@ -241,7 +235,7 @@ def full_disks(options, _, __):
                 left = os.listdir(disk)
                 statuses.append(ended.status)
                 if ended.status not in (73, 74) or left:
-                    faults.append(f"{limit * 4096} bytes of {size}: {ended.summary}, left {left}")
+                    faults.append(f"{room * 4096} bytes of {size}: {ended.summary}, left {left}")
             finally:
                 subprocess.run(["umount", disk], check=True)
     return f"{len(statuses)} sizes, statuses {statuses}", faults
