@@ -144,19 +144,37 @@ extension Compiler {
         claim.sourceName, written: claim.writtenName,
         isCode: claim.written.type().element.isFloat8, file: quantized)
     }
-    for balance in proof.balances {
-      // Codes that are all zero, or few, may follow from several scales.
-      var choices: [[[Double]]] = [[]]
-      for claim in balance.claims {
-        choices = choices.prefix(Compiler.choiceLimit).flatMap { choice in
-          scales[claim].map { choice + [$0] }
-        }
+    for balance in proof.balances where !holds(balance, scales) {
+      // Codes that are all zero or all at the limit follow from several scales, of which the constants may
+      // have named another one.
+      let weights = balance.claims.reduce(into: [Int]()) { if !$0.contains($1) { $0.append($1) } }
+      try answer(
+        weights.map { weight in
+          (
+            weight,
+            scales[weight].flatMap { scale in
+              Compiler.powers.map { power in scale.map { $0 * power } }
+            }
+          )
+        })
+      guard !holds(balance, scales) else { continue }
+      let first = balance.claims.map { scales[$0].first ?? [1] }
+      throw .structureDiffers(
+        balance.place, "reads a value times \(balance.text(scales: first))", count: 1,
+        file: quantized)
+    }
+  }
+
+  /// True where one choice of the scales that were found, the same wherever a weight is read, fulfils an equation.
+  private func holds(_ balance: StructuralProof.Balance, _ scales: [[[Double]]]) -> Bool {
+    var choices: [[Int: [Double]]] = [[:]]
+    for claim in balance.claims where choices.first?[claim] == nil {
+      choices = choices.prefix(Compiler.choiceLimit).flatMap { choice in
+        scales[claim].map { scale in choice.merging([claim: scale]) { old, _ in old } }
       }
-      guard choices.contains(where: { balance.holds(scales: $0) }) else {
-        throw .structureDiffers(
-          balance.place, "reads a value times \(balance.text(scales: choices.first ?? []))",
-          count: 1, file: quantized)
-      }
+    }
+    return choices.contains { choice in
+      balance.holds(scales: balance.claims.compactMap { choice[$0] })
     }
   }
 
@@ -172,7 +190,7 @@ extension Compiler {
   private static let powers = (-48...24).map { Double(sign: .plus, exponent: $0, significand: 1) }
 
   /// The most combinations of scales that are tried for one equation.
-  private static let choiceLimit = 64
+  private static let choiceLimit = 128
 
   /// The most elements that a constant which is looked at may have.
   private static let smallCount = 1 << 16

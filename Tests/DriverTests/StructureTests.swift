@@ -67,5 +67,41 @@ import Testing
     #expect(result.error.hasSuffix("[not-compared]"))
   }
 
+  @Test func `a scale that a clipped code hides is found from the equation`() throws {
+    let folder = try TemporaryFolder()
+    // The scale of the input, 2^-5, times that of the weight, 2^-9, is stored as one number, which as the scale
+    // of the weight would give the same code: 240.
+    let measurement = #"""
+      {"GlobalRank": null, "LocalRank": null, "Mode": "DynamicRange", "Nodes": {
+       "fc": {"inputs": [[[7.0]]], "params": {"weight": [[0.46483257]]}},
+       "fc#2": {"inputs": [[[7.0]]], "params": {"weight": [[0.46483257]]}},
+       "n.matmul_qk": {"inputs": [[[0.4]], [[0.4]]]}}}
+      """#
+    try folder.write("measure_hooks_maxabs.json", Array(measurement.utf8))
+    let number = Float(0.46483257).bitPattern
+    let graph = Wire.graph(
+      nodes: [
+        Wire.node("MatMul", ["x", "fc.weight"], ["q"]),
+        Wire.node("MatMul", ["x", "fc.weight"], ["k"]),
+        Wire.node("Transpose", ["k"], ["kt"]), Wire.node("MatMul", ["q", "kt"], ["qk"]),
+        Wire.node("Softmax", ["qk"], ["y"]),
+      ],
+      initializers: [
+        Wire.tensor("fc.weight", [1, 1]).data(9, (0..<4).map { UInt8(number >> ($0 * 8) & 255) })
+      ],
+      inputs: [Wire.value("x", [2, 1])], outputs: [Wire.value("y", [2, 2])])
+    let model = try folder.write("m.onnx", Wire.model(graph).bytes)
+    let made = try Command(
+      [
+        "quantize", model, "-o", "out.onnx", "--dump-stats-path", folder["measure"], "--hp-dtype",
+        "fp32",
+        "--scale-method", "act_maxabs_pow2_weights_pcs_opt_pow2",
+      ], in: folder.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let result = try Command(["verify", model, "out.onnx"], in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(result.output == "structure: 5 operators and 1 weights are the source's\n")
+  }
+
   private static let digits = goldenPath("digits/digits_cnn.ts.onnx")
 }
