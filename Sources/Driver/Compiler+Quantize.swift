@@ -36,7 +36,10 @@ extension Compiler {
     var context = lowered.context
     let beside = [scaleTablePath(output)] + [options.ir, options.depfile].compactMap { $0 }
     let exporter = try writeModel(
-      model, lowered.store, to: output, beside: beside, inputs: lowered.files.paths
+      model, lowered.store, to: output, beside: beside, inputs: lowered.files.paths,
+      check: { (written) throws(Diagnostic) in
+        if let unproved = try prove(written, of: lowered, as: output) { console.report(unproved) }
+      }
     ) { exporter throws(Diagnostic) in
       let table = try scaleTable(of: lowered, configuration, exporter.losses)
       try write(to: scaleTablePath(output)) { (file) throws(Diagnostic) in
@@ -94,6 +97,7 @@ extension Compiler {
     let sourceWeightBytes = Exporter.weightBytes(of: model)
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     explain(model, context)
+    let source = model
     if configuration.isFake { context.warn(.fakeQuantization()) }
     if model.modules.isEmpty { context.warn(.noModules()) }
 
@@ -128,7 +132,8 @@ extension Compiler {
     try run(try Pipeline(parsing: Compiler.back), on: &model, in: &context)
     try OutputCheck(context.settings.target, context.settings.limits).check(model)
     return LoweredModel(
-      model: model, store: store, context: context, files: files, structureDigest: structure,
+      model: model, source: source, store: store, context: context, files: files,
+      structureDigest: structure,
       sourceWeightBytes: sourceWeightBytes,
       measurementDigest: measurementDigest, measurement: measurement, cache: cache)
   }
@@ -154,11 +159,11 @@ extension Compiler {
 
   /// Writes data file and model.
   ///
-  /// `others` are written with them, and none of `inputs` may be. `beforeModel` runs when all bytes are
-  /// written and nothing is renamed, so that the model appears last.
+  /// `others` are written with them, and none of `inputs` may be. `check` sees both before either has its
+  /// name. `beforeModel` runs when all bytes are written and the model is not renamed, so that it appears last.
   func writeModel(
     _ model: Model, _ store: WeightStore, to output: String, beside others: [String] = [],
-    inputs: [String] = [],
+    inputs: [String] = [], check: (WrittenModel) throws(Diagnostic) -> Void = { _ in },
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
     let dataPath = "\(output).data"
@@ -178,7 +183,13 @@ extension Compiler {
       var data = try OutputFile(path: dataPath)
       data.startsWriteback = options.syncs
       try exporter.writeData(to: &data, progress: report)
+      try data.flush()
+      if let model = file.written, let path = data.written {
+        try check(WrittenModel(path: model, data: (Folder.name(of: dataPath), path)))
+      }
       try data.commit(sync: options.syncs, keepIfEqual: options.depfile != nil)
+    } else if let model = file.written {
+      try check(WrittenModel(path: model, data: nil))
     }
     console.finish()
     try beforeModel(exporter)
@@ -276,7 +287,9 @@ extension Compiler {
 
 /// A model whose operators are those of FP8, and what belongs to it.
 struct LoweredModel {
-  let model: Model
+  var model: Model
+  /// The source as it was when the modules had been found.
+  let source: Model
   let store: WeightStore
   let context: PassContext
   /// Every file that was read.

@@ -1,4 +1,5 @@
 internal import FP8
+internal import Frontend
 internal import IR
 internal import Passes
 internal import Support
@@ -19,14 +20,7 @@ extension Compiler {
       throw .needsWeights(source.store == nil ? options.model : quantized)
     }
     var context = PassContext(try settings(Configuration()))
-    try checkScalesAreStored(written.model, context.settings.target, quantized)
-    var erased = written.model
-    do throws(Diagnostic) {
-      try Pipeline(parsing: "infer-types").run(on: &erased, in: &context)
-      try inlineAll(of: &erased, &context)
-    } catch {
-      throw error.inFile(quantized)
-    }
+    let erased = try erased(written.model, &context, quantized)
     let bounds = try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
     var proof: StructuralProof?
     for attention in Attention.allCases {
@@ -49,17 +43,80 @@ extension Compiler {
       if found.differences.isEmpty { break }
     }
     guard let proof else { throw .needsWeights(options.model) }
+    try checkGraph(of: proof, quantized)
+    try checkWeights(of: proof, sourceStore, writtenStore, quantized)
+    return proof
+  }
+
+  /// Proves that a model that has no name yet is what it was made from but for its quantization, and returns
+  /// why where that cannot be said.
+  ///
+  /// The file is read again. Elements of weights are not, but for small constants: each has the scale that it
+  /// was cast with, and what `fp8c verify` adds is that its codes are those of the source at that scale.
+  func prove(
+    _ written: WrittenModel, of lowered: LoweredModel, as output: String
+  ) throws(Diagnostic) -> Diagnostic? {
+    let count = lowered.model.graph.nodeCount
+    guard count <= Compiler.provedNodes else {
+      return .tooLargeToProve(output, count: count, limit: Compiler.provedNodes)
+    }
+    do throws(Diagnostic) {
+      var context = PassContext(lowered.context.settings)
+      var source = lowered.source
+      try inlineAll(of: &source, &context)
+      let (model, store) = try Importer.load(
+        written.path, dataFiles: written.data.map { [$0.location: $0.path] } ?? [:])
+      let erased = try erased(model, &context, output)
+      let proof = StructuralProof(
+        source: source.graph, written: erased.graph,
+        fullscales: try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
+      ) { side, weight in
+        numbers(of: weight, in: side == .source ? lowered.store : store)
+      }
+      try checkGraph(of: proof, output)
+      let known = lowered.model.graph.scalesOfCodes
+      let scales = proof.claims.map { claim -> [[Double]] in
+        guard claim.written.type().element.isFloat8, !claim.source.type().element.isFloat8 else {
+          return [[1]]
+        }
+        return known[claim.writtenName] ?? []
+      }
+      try checkBalances(of: proof, scales, output)
+      return nil
+    } catch {
+      var error = error
+      guard error.severity != .warning else {
+        error.severity = .remark
+        return error
+      }
+      throw .notProved(error, output)
+    }
+  }
+
+  /// A written model as it is compared: without calls, and with the types of its values.
+  private func erased(
+    _ written: Model, _ context: inout PassContext, _ file: String
+  ) throws(Diagnostic) -> Model {
+    var erased = written
+    try checkScalesAreStored(written, context.settings.target, file)
+    do throws(Diagnostic) {
+      try Pipeline(parsing: "infer-types").run(on: &erased, in: &context)
+      try inlineAll(of: &erased, &context)
+    } catch {
+      throw error.inFile(file)
+    }
+    return erased
+  }
+
+  /// Throws the first difference of the graphs, or what could not be compared.
+  private func checkGraph(of proof: StructuralProof, _ quantized: String) throws(Diagnostic) {
     if let first = proof.differences.first {
       throw .structureDiffers(
         first.place, first.message, count: proof.differences.count, file: quantized)
     }
-    if let node = proof.notCompared {
-      throw .notCompared(
-        "is attention as one operator where the source has its parts",
-        at: Location(file: quantized, node: node))
+    if let (node, reason) = proof.notCompared {
+      throw .notCompared(reason, at: Location(file: quantized, node: node))
     }
-    try checkWeights(of: proof, sourceStore, writtenStore, quantized)
-    return proof
   }
 
   /// Writes the bodies of functions out, those of the target's operators too.
@@ -109,9 +166,14 @@ extension Compiler {
       for (question, found) in zip(questions, found) { scales[question.claim] = found }
     }
     try answer(asked)
-    // A scale that was merged with another constant follows from the equation once the others are known.
-    var isLast = false
-    while scales.contains(where: \.isEmpty), !isLast {
+    // A scale that was merged with another constant follows from the equation once the others are known. Where
+    // several of one equation are left: only powers of two are merged, so a scale is one, or one times a
+    // constant of some layer.
+    let vectors = constants.joined().reduce(into: Set<[Double]>()) { set, constant in
+      if constant.count > 1 { set.insert(constant) }
+    }.sorted { $0.lexicographicallyPrecedes($1) }
+    var guessed: Set<Int> = []
+    while let first = scales.indices.first(where: { scales[$0].isEmpty && !guessed.contains($0) }) {
       let count = scales.count(where: \.isEmpty)
       var questions: [(claim: Int, candidates: [[Double]])] = []
       for balance in proof.balances {
@@ -122,22 +184,13 @@ extension Compiler {
         let known = balance.claims.compactMap { scales[$0].first }
         questions.append((claim, balance.remainder(scales: known)))
       }
-      if questions.isEmpty {
-        // Two of one equation are left. Only powers of two are merged, so one of the two is one, or one
-        // times a constant.
-        let claim = scales.firstIndex(where: \.isEmpty) ?? 0
-        let constants = asked[claim].candidates.filter { $0.count > 1 }
-        questions = [
-          (
-            claim,
-            Compiler.powers.flatMap { power in
-              [[power]] + constants.map { $0.map { $0 * power } }
-            }
-          )
-        ]
-      }
       try answer(questions)
-      isLast = scales.count(where: \.isEmpty) == count
+      guard scales.count(where: \.isEmpty) == count else { continue }
+      guessed.insert(first)
+      let candidates = Compiler.powers.flatMap { power in
+        [[power]] + vectors.map { $0.map { $0 * power } }
+      }
+      try answer([(first, candidates)])
     }
     for (claim, found) in zip(proof.claims, scales) where found.isEmpty {
       throw .weightDiffers(
@@ -157,7 +210,15 @@ extension Compiler {
             }
           )
         })
-      guard !holds(balance, scales) else { continue }
+    }
+    try checkBalances(of: proof, scales, quantized)
+  }
+
+  /// Throws the first equation that does not hold with what was found of the scales of each claim.
+  private func checkBalances(
+    of proof: StructuralProof, _ scales: [[[Double]]], _ quantized: String
+  ) throws(Diagnostic) {
+    for balance in proof.balances where !holds(balance, scales) {
       let first = balance.claims.map { scales[$0].first ?? [1] }
       throw .structureDiffers(
         balance.place, "reads a value times \(balance.text(scales: first))", count: 1,
@@ -177,6 +238,10 @@ extension Compiler {
       balance.holds(scales: balance.claims.compactMap { choice[$0] })
     }
   }
+
+  /// The most nodes with which a model is proved while it is written: with calls written out, the proof takes
+  /// longer than the rest where there are hardly any weights.
+  private static let provedNodes = 20_000
 
   /// How attention that was one operator may have been written.
   private enum Attention: CaseIterable {
@@ -266,6 +331,33 @@ extension Compiler {
           break search
         }
       }
+    }
+    return result
+  }
+}
+
+/// A model and its data file, written and without their names yet.
+struct WrittenModel {
+  let path: String
+  let data: (location: String, path: String)?
+}
+
+extension Graph {
+  /// The scales of the weights that are cast to codes, by name; bodies may have several of one.
+  fileprivate var scalesOfCodes: [String: [[Double]]] {
+    var result: [String: [[Double]]] = [:]
+    for id in weights {
+      for case .quantize(let quantization) in self[id].weight?.recipe ?? [] {
+        switch quantization.scale {
+        case .perTensor(let value): result[self[id].name, default: []].append([Double(value)])
+        case .perChannel(let values, _):
+          result[self[id].name, default: []].append(values.map { Double($0) })
+        case .dynamic: break
+        }
+      }
+    }
+    for body in nodeIDs.flatMap({ self[$0].bodies }) {
+      result.merge(body.scalesOfCodes) { $0 + $1 }
     }
     return result
   }

@@ -166,6 +166,13 @@ extension Diagnostic {
       notes: ["'--inputs' runs both models and compares what they give"])
   }
 
+  static func notProved(_ reason: Diagnostic, _ output: String) -> Diagnostic {
+    Diagnostic(
+      .error, .internalError, at: Location(file: output),
+      "what was written is not the model: \(reason.message)",
+      notes: ["this is a bug of fp8c; nothing was written"])
+  }
+
   static func notExecuted(_ path: String) -> Diagnostic {
     Diagnostic(
       .warning, .done, "module '\(path)' was not executed by any batch, so it is not measured")
@@ -258,6 +265,13 @@ extension Diagnostic {
       .warning, .done,
       "'fake_quant' writes QuantizeLinear and DequantizeLinear, with weights as codes: the numbers are "
         + "the same")
+  }
+
+  static func tooLargeToProve(_ output: String, count: Int, limit: Int) -> Diagnostic {
+    Diagnostic(
+      .remark, .done, at: Location(file: output),
+      "\(count) nodes are not proved to be the source's while they are written, more than \(limit)",
+      notes: ["'fp8c verify' proves it"])
   }
 
   static func weightDiffers(

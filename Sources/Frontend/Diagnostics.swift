@@ -62,6 +62,10 @@ extension Diagnostic {
         + "\(accepted.upperBound)")
   }
 
+  static func metadataTwice(_ key: String) -> Diagnostic {
+    Diagnostic("the model's metadata has the key '\(key)' twice")
+  }
+
   static func negativeDimension(_ size: Int64, of name: String) -> Diagnostic {
     Diagnostic("'\(name)' has a dimension of \(size), expected 0 or more")
   }

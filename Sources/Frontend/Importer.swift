@@ -23,11 +23,18 @@ package struct Importer {
   static let externalLimit: Int64 = 1 << 56
 
   /// Reads a whole model; `admit` is told the bytes of its structure before that is decoded.
+  ///
+  /// A location that is a key of `dataFiles` is read from the path beside it: a data file without its name yet.
   package static func load(
-    _ path: String, admit: (_ structure: Int64) throws(Diagnostic) -> Void = { _ in }
+    _ path: String, dataFiles: KeyValuePairs<String, String> = [:],
+    admit: (_ structure: Int64) throws(Diagnostic) -> Void = { _ in }
   ) throws(Diagnostic) -> (Model, WeightStore) {
     let file = try ModelFile(path: path)
     var importer = Importer(path: path, payloads: file.payloads)
+    for (location, path) in dataFiles {
+      importer.dataFiles[location] = DataFile(location: location, try InputFile(path: path))
+      importer.locations.append(location)
+    }
     let model: Model
     do throws(Diagnostic) {
       try admit(file.structureLength)
@@ -68,6 +75,10 @@ package struct Importer {
     let opsets = try self.opsets(header.opsetImports, of: "the model")
     if let version = opsets.version(of: ""), !Importer.opsets.contains(version) {
       throw .opset(version, accepted: Importer.opsets)
+    }
+    var keys: Set<String> = []
+    for pair in header.metadata where !keys.insert(pair.key).inserted {
+      throw .metadataTwice(pair.key)
     }
     var model = Model(
       irVersion: irVersion, opsets: opsets, producerName: header.producerName,

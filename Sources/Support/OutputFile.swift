@@ -16,6 +16,9 @@ package struct OutputFile: ~Copyable {
   private let isStream: Bool
   private var buffer: [UInt8] = []
   private var isCommitted = false
+  /// Where what was flushed can be read again before it is committed; `nil` for a device or a pipe.
+  package var written: String? { isStream ? nil : temporary }
+
   /// Bytes given so far.
   package private(set) var length: Int64 = 0
   /// Set for a long file that will be synced: the disk begins while the rest is still being made.

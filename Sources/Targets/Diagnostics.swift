@@ -1,4 +1,5 @@
 internal import FP8
+internal import IR
 internal import Support
 
 extension Diagnostic {
@@ -77,6 +78,16 @@ extension Diagnostic {
       .error, .usage, "no message has the identifier '\(id)'",
       notes: nearest(to: id, among: known).map { ["did you mean '\($0)'?"] }
         ?? ["'fp8c explain' lists them"])
+  }
+
+  static func operandTypes(
+    _ first: (place: Int, element: ElementType), _ second: (place: Int, element: ElementType),
+    of op: String, at location: Location
+  ) -> Diagnostic {
+    Diagnostic(
+      at: location,
+      "operands \(first.place) and \(second.place) of \(op) are \(first.element.onnxName) and "
+        + "\(second.element.onnxName), expected one type")
   }
 
   static func unknownDomain(_ domain: String, known: [String]) -> Diagnostic {

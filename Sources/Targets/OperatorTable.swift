@@ -67,6 +67,33 @@ package struct OperatorTable: Equatable, Sendable {
     }
   }
 
+  /// Refuses a node of the standard whose operands have different element types where it declares one.
+  ///
+  /// Operands whose types are not known, and those of other domains, are not judged.
+  package func checkOperands(
+    of node: Node, in graph: Graph, _ opsets: [OpsetImport], at location: Location
+  ) throws(Diagnostic) {
+    guard node.domain.isEmpty, node.inputs.count > 1,
+      let version = opsets.version(of: ""),
+      let signature = find(domain: "", op: node.op, opset: version)
+    else { return }
+    var first: [String: (place: Int, element: ElementType)] = [:]
+    for (place, operand) in node.inputs.enumerated() {
+      guard let formal = signature.input(place), formal.arity != .heterogeneous,
+        case .variable(let variable) = formal.type,
+        case .tensor(let type)? = operand.flatMap({ graph[$0].type })
+      else { continue }
+      guard let known = first[variable] else {
+        first[variable] = (place, type.element)
+        continue
+      }
+      guard known.element == type.element else {
+        throw .operandTypes(
+          known, (place, type.element), of: node.op, at: location)
+      }
+    }
+  }
+
   private func entry(_ domain: String, _ op: String, _ opset: Int64) -> Entry? {
     domains[domain]?[op]?.last { $0.since <= opset }
   }

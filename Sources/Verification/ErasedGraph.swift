@@ -5,7 +5,7 @@ import IR
 ///
 /// Operators that are linear in an operand carry its factor on, so that a scale may be put on before a
 /// product and taken off behind it, whatever is reshaped or transposed in between.
-struct ErasedGraph {
+final class ErasedGraph {
   /// A value behind all that is passed.
   struct Erased {
     /// The value that counts: of an operator, an input or a weight.
@@ -16,11 +16,12 @@ struct ErasedGraph {
   }
 
   let graph: Graph
-  /// The place of each node in the graph's order.
-  private(set) var order: [NodeID: Int] = [:]
+  /// The place of each node in the graph's order, by the node's index.
+  private(set) var order: [Int]
   /// The axis of the scales that a weight's codes are multiplied by where they are dequantized.
   private(set) var scaleAxes: [ValueID: Int] = [:]
-  private var table: [ValueID: Erased] = [:]
+  /// What is behind the values that are not what counts themselves, by the value's index.
+  private var table: [Erased?]
   private let outerCodes: Set<String>
   private let numbers: (Weight) -> [Double]?
 
@@ -31,6 +32,9 @@ struct ErasedGraph {
     "GatherND": 1,
     "Split": 1, "Neg": 1, "AveragePool": 1, "GlobalAveragePool": 1, "Pad": 1,
   ]
+  /// The most weights whose scales one factor is followed through, in layers without anything between them.
+  private static let codeLimit = 64
+
   static let products: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]
 
   /// `outerCodes` are the names of FP8 weights around this graph.
@@ -41,9 +45,11 @@ struct ErasedGraph {
     self.graph = graph
     self.outerCodes = outerCodes
     self.numbers = numbers
+    order = [Int](repeating: 0, count: graph.nodeLimit)
+    table = [Erased?](repeating: nil, count: graph.valueLimit)
     let clamps = clamps(at: fullscales)
     for (place, id) in graph.nodeIDs.enumerated() {
-      order[id] = place
+      order[Int(id.index)] = place
       let node = graph[id]
       guard node.domain.isEmpty, let output = node.outputs.first ?? nil else { continue }
       if node.op == "DequantizeLinear", let operand = node.input(0),
@@ -52,7 +58,7 @@ struct ErasedGraph {
         scaleAxes[operand] = Int(node.int("axis") ?? 1)
       }
       if let passed = passed(node, isClamp: clamps.contains(id)) {
-        table[output] = passed
+        table[Int(output.index)] = passed
       } else if let count = ErasedGraph.linear[node.op], !ErasedGraph.hasBias(node) {
         var result = Erased(core: output)
         if node.op == "Gemm" {
@@ -64,17 +70,21 @@ struct ErasedGraph {
           result.factor = result.factor.times(inner.factor)
           result.codes += inner.codes
         }
+        if result.codes.count > ErasedGraph.codeLimit {
+          result.codes = []
+          result.factor.isUnknown = true
+        }
         for value in node.outputs {
           guard let value else { continue }
           result.core = value
-          table[value] = result
+          table[Int(value.index)] = result
         }
       }
     }
   }
 
   subscript(_ value: ValueID) -> Erased {
-    if let known = table[value] { return known }
+    if let known = table[Int(value.index)] { return known }
     var result = Erased(core: value)
     if isCode(value) { result.codes = [value] }
     return result

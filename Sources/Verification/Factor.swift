@@ -8,15 +8,22 @@ struct Factor: Equatable, Sendable {
   /// The constants that it is the product of, as they are stored.
   private(set) var constants: [[Double]] = []
 
+  /// True where more was multiplied than is followed, or what is not finite.
+  var isUnknown = false
+
   init() {}
 
   /// The factor of a constant.
   init(_ values: [Double]) {
     if values.count == 1 { number = values[0] } else { channels[values.count] = values }
     constants = [values]
+    isUnknown = !values.allSatisfy(\.isFinite)
   }
 
-  init(number: Double) { self.number = number }
+  init(number: Double) {
+    self.number = number
+    isUnknown = !number.isFinite
+  }
 
   var isScalar: Bool { channels.isEmpty }
 
@@ -26,6 +33,7 @@ struct Factor: Equatable, Sendable {
   func times(_ other: Factor) -> Factor {
     var result = self
     result.number *= other.number
+    result.isUnknown = isUnknown || other.isUnknown
     for (count, values) in other.channels {
       result.channels[count] =
         result.channels[count].map { zip($0, values).map { $0 * $1 } } ?? values
@@ -63,8 +71,17 @@ struct Factor: Equatable, Sendable {
   /// Equal up to what rounding constants takes away.
   func isNear(_ other: Factor, within tolerance: Double) -> Bool {
     guard number != 0, other.number != 0 else { return number == other.number }
-    // What stands on both sides falls out, channel by channel.
-    guard let ratio = times(other.inverted).common(within: tolerance) else { return false }
+    // What stands on both sides falls out, channel by channel; what is zero on both says nothing.
+    var ratio = number / other.number
+    for count in Set(channels.keys).union(other.channels.keys).sorted() {
+      let ones = [Double](repeating: 1, count: count)
+      let ratios = zip(channels[count] ?? ones, other.channels[count] ?? ones).compactMap {
+        $0 == $1 ? ($0 == 0 ? nil : 1) : $0 / $1
+      }
+      guard let first = ratios.first else { return true }
+      guard ratios.allSatisfy({ abs($0 - first) <= tolerance * abs(first) }) else { return false }
+      ratio *= first
+    }
     return abs(ratio - 1) <= tolerance
   }
 

@@ -98,7 +98,9 @@ extension StructuralProof {
     }
     for operand in 0..<4 {
       guard let value = first.input(operand), let other = second.input(operand) else {
-        if (first.input(operand) == nil) != (second.input(operand) == nil) {
+        // Where there is no mask, nothing is added.
+        let isZero = second.input(operand).flatMap { written.constant($0) } == Factor([0])
+        if (first.input(operand) == nil) != (second.input(operand) == nil), !isZero {
           note(order, place, "operand \(operand) is given on one side only")
         }
         continue

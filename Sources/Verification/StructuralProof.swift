@@ -13,8 +13,8 @@ package struct StructuralProof {
   package private(set) var differences: [Difference] = []
   package private(set) var claims: [Claim] = []
   package private(set) var balances: [Balance] = []
-  /// An operator of the written model that stands for several of the source and is not compared with them.
-  package private(set) var notCompared: String?
+  /// The first place where nothing can be said, and why.
+  package private(set) var notCompared: (node: String, reason: String)?
   /// How many operators of the source were compared.
   package internal(set) var nodeCount = 0
 
@@ -67,7 +67,9 @@ package struct StructuralProof {
   private let numbers: (Side, Weight) -> [Double]?
   private let fullscales: [Double]
   private let tolerance: Double
-  private var scopes: [Side: [Scope]] = [.source: [], .written: []]
+  /// True where the written model computes in float16, in which small constants become zero.
+  private let isHalf: Bool
+  private var scopes: (source: [Scope], written: [Scope]) = ([], [])
   private var pending: [Pair] = []
   private var seen: Set<PairKey> = []
   private var claimed: [Claimed: Int] = [:]
@@ -88,6 +90,7 @@ package struct StructuralProof {
     // Constants of the written model are rounded to its high precision type, some of them in a row.
     let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
+    isHalf = types.contains(.float16)
     let roots = (add(source, to: .source, parent: nil), add(written, to: .written, parent: nil))
     pairOutputs(roots.0, roots.1)
     while let pair = pending.popLast() { compare(pair) }
@@ -99,21 +102,32 @@ package struct StructuralProof {
   // MARK: Scopes
 
   private mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
-    let numbers = numbers
-    scopes[side, default: []].append(
-      Scope(
-        erased: ErasedGraph(
-          graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
-          fullscales: fullscales, numbers: { numbers(side, $0) }), parent: parent))
-    return (scopes[side]?.count ?? 1) - 1
+    let (numbers, rounds) = (numbers, isHalf && side == .source)
+    let scope = Scope(
+      erased: ErasedGraph(
+        graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
+        fullscales: fullscales,
+        numbers: { numbers(side, $0)?.map { rounds ? StructuralProof.half($0) : $0 } }),
+      parent: parent)
+    switch side {
+    case .source: scopes.source.append(scope)
+    case .written: scopes.written.append(scope)
+    }
+    return (side == .source ? scopes.source : scopes.written).count - 1
   }
 
-  func erased(_ side: Side, _ scope: Int) -> ErasedGraph {
-    guard let scopes = scopes[side], scopes.indices.contains(scope) else {
-      preconditionFailure("a pair names a scope that was not added")
-    }
-    return scopes[scope].erased
+  /// The nearest number of float16; what is beyond its range is its largest one.
+  private static func half(_ value: Double) -> Double {
+    guard value.isFinite else { return value }
+    let limit = Double(Float16.greatestFiniteMagnitude)
+    return Double(Float16(min(max(value, -limit), limit)))
   }
+
+  private func scope(_ side: Side, _ index: Int) -> Scope {
+    side == .source ? scopes.source[index] : scopes.written[index]
+  }
+
+  func erased(_ side: Side, _ index: Int) -> ErasedGraph { scope(side, index).erased }
 
   struct Behind {
     let core: Reference
@@ -150,7 +164,7 @@ package struct StructuralProof {
   private func defined(_ reference: Reference, _ side: Side) -> Reference {
     var reference = reference
     while value(reference, side).origin == .captured,
-      let parent = scopes[side]?[reference.scope].parent,
+      let parent = scope(side, reference.scope).parent,
       let outer = erased(side, parent).graph.value(named: value(reference, side).name)
     {
       reference = Reference(scope: parent, value: outer)
@@ -198,7 +212,11 @@ package struct StructuralProof {
   mutating func balance(
     _ source: Factor, _ written: Factor, _ codes: [Reference], _ order: Int, _ place: String
   ) {
-    if !codes.isEmpty {
+    if source.isUnknown || written.isUnknown {
+      leave(
+        place,
+        "reads a value times a constant that is not finite, or times more scales than are followed")
+    } else if !codes.isEmpty {
       open.append((place, order, source, written, codes))
     } else if !written.isNear(source, within: tolerance) {
       note(order, place, "reads a value times \(written.text), expected times \(source.text)")
@@ -208,6 +226,10 @@ package struct StructuralProof {
   private mutating func push(_ pair: Pair) {
     let key = PairKey(source: pair.source, written: pair.written, isTransposed: pair.isTransposed)
     if seen.insert(key).inserted { pending.append(pair) }
+  }
+
+  private mutating func leave(_ node: String, _ reason: String) {
+    if notCompared == nil { notCompared = (node, reason) }
   }
 
   mutating func note(_ order: Int, _ place: String, _ message: String) {
@@ -254,7 +276,7 @@ package struct StructuralProof {
   private typealias Made = (id: NodeID, node: Node, label: String)
 
   private mutating func compare(_ first: Made, _ second: Made, _ pair: Pair) {
-    let order = erased(.source, pair.source.scope).order[first.id] ?? 0
+    let order = erased(.source, pair.source.scope).order[Int(first.id.index)]
     let place = "node '\(first.label)' (\(first.node.op))"
     switch (first.node.op, second.node.op) {
     case ("Gemm", "MatMul"), ("Gemm", "Add"), ("Conv", "Add"):
@@ -264,8 +286,8 @@ package struct StructuralProof {
     default: break
     }
     if StructuralProof.wholeFunctions.contains(second.node.op) {
-      notCompared = notCompared ?? second.label
-      return
+      return leave(
+        second.label, "is attention as one operator where the source has its parts")
     }
     guard first.node.op == second.node.op, first.node.domain == second.node.domain else {
       return note(

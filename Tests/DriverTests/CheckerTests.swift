@@ -32,6 +32,9 @@ import Testing
       .message(8, Wire().text(1, "d").number(2, 1))
   }
 
+  /// A `StringStringEntryProto`: key (1), value (2).
+  private static let metadata = Wire().text(1, "author").text(2, "a")
+
   private static let matmul = Wire.node("MatMul", ["a", "b"], ["c"])
 
   static let refused: [(id: String, model: Wire)] = [
@@ -53,6 +56,16 @@ import Testing
     ("formal-count", model([Wire.node("Relu", ["x", "x"], ["y"])])),
     ("formal-count", model([Wire.node("MatMul", ["x"], ["y"])])),
     ("formal-gap", model([Wire.node("MatMul", ["x", ""], ["y"])])),
+    (
+      "operand-types",
+      model(
+        [Wire.node("MatMul", ["x", "h"], ["y"])],
+        inputs: [x, Wire.value("h", [2, 2], type: 10)])
+    ),
+    (
+      "metadata-twice",
+      model([Wire.node("Relu", ["x"], ["y"])]).message(14, metadata).message(14, metadata)
+    ),
     ("unknown-operator", model([Wire.node("MatMull", ["x", "x"], ["y"])])),
     (
       "unnamed-function",

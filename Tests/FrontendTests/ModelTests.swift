@@ -89,6 +89,15 @@ import Weights
         == "the model imports domain '' twice, as version 18 and 19")
   }
 
+  @Test func `a key of the metadata stands once`() throws {
+    let pair = Wire().text(1, "author").text(2, "a")
+    let once = Wire.model(Wire.graph()).message(14, pair)
+    #expect(try failure(of: once) == nil)
+    #expect(
+      try failure(of: once.message(14, pair))?.message
+        == "the model's metadata has the key 'author' twice")
+  }
+
   @Test func `names are defined once and before they are used`() throws {
     let weight = Wire.tensor("w", [1]).data(9, [0, 0, 0, 0])
     let input = Wire.value("x")

@@ -148,6 +148,39 @@ import Verification
     #expect(try proof(other, of: source).differences.count > 0)
   }
 
+  @Test func `constants that float16 does not have become zero, and others do not`() throws {
+    let source = """
+      graph @m(%x: f32[2, 2]) -> (%y) {
+        weight @w: f32[2, 2] stored raw 0+16
+        weight @v: f32[2] = [0.5, 1e-30]
+        %h = MatMul(%x, @w) : f32[2, 2] name "product"
+        %s = Mul(%h, @v) : f32[2, 2]
+        %y = Relu(%s) : f32[2, 2] name "relu"
+      }
+      """
+    // 1e-30 is below half of the smallest number of float16, 2^-24.
+    let written = source.replacing(": f32[2, 2]", with: ": f16[2, 2]")
+      .replacing("[0.5, 1e-30]", with: "[0.5, 0.0]")
+    #expect(try proof(written, of: source).differences == [])
+    let larger = source.replacing("1e-30", with: "0.25")
+    #expect(
+      try proof(written, of: larger).differences.first?.message
+        == "reads a value times numbers of channels, expected times numbers of channels")
+  }
+
+  @Test func `what is multiplied by infinity is not compared`() throws {
+    let source = """
+      graph @m(%x: f32[2]) -> (%y) {
+        weight @i: f32[] = [inf]
+        %s = Mul(%x, @i) : f32[2]
+        %y = Relu(%s) : f32[2] name "relu"
+      }
+      """
+    let proof = try proof(source, of: source)
+    #expect(proof.differences == [])
+    #expect(proof.notCompared?.node == "node 'relu' (Relu)")
+  }
+
   @Test func `a weight that is stored twice was untied`() throws {
     let source = """
       graph @m(%x: f32[4]) -> (%y) {

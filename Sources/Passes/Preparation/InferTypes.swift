@@ -15,7 +15,8 @@ internal import Targets
 ///     %y = Cast(%h) {to = 7} : i64[?]…
 ///
 /// Types come from the table of operator signatures (`schemas/operators.json`). Types that the model
-/// gives stay as they are; shapes are never inferred. What bodies capture has the type that it has
+/// gives stay as they are; shapes are never inferred. Operands that an operator declares to be of one type,
+/// and are of two, are an error. What bodies capture has the type that it has
 /// outside; a call has the types of its function's body for the types of its operands. Operators that
 /// no table knows leave their results without a type.
 package struct InferTypes: Pass {
@@ -26,7 +27,7 @@ package struct InferTypes: Pass {
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     var inference = TypeInference(
       functions: model.functions, operators: context.settings.operators)
-    inference.infer(in: &model.graph, opsets: model.opsets)
+    try inference.infer(in: &model.graph, opsets: model.opsets)
     context.count("types", by: inference.count)
   }
 }
@@ -49,14 +50,15 @@ private struct TypeInference {
     self.operators = operators
   }
 
-  mutating func infer(in graph: inout Graph, opsets: [OpsetImport]) {
+  mutating func infer(in graph: inout Graph, opsets: [OpsetImport]) throws(Diagnostic) {
     for id in graph.nodeIDs {
       let node = graph[id]
-      if !node.bodies.isEmpty { inferBodies(of: id, in: &graph, opsets) }
+      if !node.bodies.isEmpty { try inferBodies(of: id, in: &graph, opsets) }
+      try operators.checkOperands(of: node, in: graph, opsets, at: graph.location(of: id))
       guard node.outputs.contains(where: { $0.map { graph[$0].type == nil } ?? false }) else {
         continue
       }
-      for (output, type) in zip(node.outputs, results(of: graph[id], in: graph, opsets)) {
+      for (output, type) in zip(node.outputs, try results(of: graph[id], in: graph, opsets)) {
         guard let output, let type, graph[output].type == nil else { continue }
         graph.setType(of: output, to: type)
         count += 1
@@ -66,22 +68,22 @@ private struct TypeInference {
 
   private mutating func inferBodies(
     of id: NodeID, in graph: inout Graph, _ opsets: [OpsetImport]
-  ) {
+  ) throws(Diagnostic) {
     var node = graph[id]
     let outer = graph
-    node.mapBodies { body in
+    try node.mapBodies { (body) throws(Diagnostic) in
       for value in body.values where body[value].origin == .captured && body[value].type == nil {
         let type = outer.value(named: body[value].name).flatMap { outer[$0].type }
         body.setType(of: value, to: type)
       }
-      infer(in: &body, opsets: opsets)
+      try infer(in: &body, opsets: opsets)
     }
     if node != graph[id] { graph.update(id) { $0.attributes = node.attributes } }
   }
 
   private mutating func results(
     of node: Node, in graph: Graph, _ opsets: [OpsetImport]
-  ) -> [ValueType?] {
+  ) throws(Diagnostic) -> [ValueType?] {
     guard let function = functions[node.functionKey] else {
       guard let version = opsets.version(of: node.domain) else { return [] }
       return operators.resultTypes(of: node, in: graph, opset: version)
@@ -94,7 +96,7 @@ private struct TypeInference {
     var body = function.body
     for (formal, type) in zip(body.inputs, operands) { body.setType(of: formal, to: type) }
     let before = count
-    infer(in: &body, opsets: function.opsets)
+    try infer(in: &body, opsets: function.opsets)
     count = before
     let result = body.outputs.map { body[$0].type }
     known[call] = result

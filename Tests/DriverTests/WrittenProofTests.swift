@@ -1,0 +1,86 @@
+import IR
+import Support
+import TestSupport
+import Testing
+
+@testable import Driver
+
+/// What is written is proved to be the source before it has its name; the faults are planted by hand.
+@Suite struct WrittenProofTests {
+  /// Lowers the model of digits, changes what is about to be written, and says what the proof finds.
+  private func fault(_ change: (inout Model) -> Void) throws -> String? {
+    let folder = try TemporaryFolder()
+    var options = Options()
+    options.model = goldenPath("digits/digits_cnn.ts.onnx")
+    options.output = folder["out.onnx"]
+    options.scaleMethod = "unit_scale"
+    let compiler = Compiler(options: options, console: Console(MessageOptions(isQuiet: true)))
+    let (configuration, _) = try options.configuration(environment: { _ in nil })
+    var lowered = try compiler.lower(configuration, nil, MeasuredJust())
+    change(&lowered.model)
+    let path = folder["written.onnx"]
+    _ = try compiler.writeModel(lowered.model, lowered.store, to: path) { _ in }
+    do throws(Diagnostic) {
+      return try compiler.prove(
+        WrittenModel(path: path, data: nil), of: lowered, as: folder["out.onnx"])?.message
+    } catch {
+      #expect(error.status == .internalError)
+      return error.message
+    }
+  }
+
+  @Test func `what lowering made is proved`() throws {
+    #expect(try fault { _ in } == nil)
+  }
+
+  @Test func `a node that was dropped is found`() throws {
+    let found = try fault { model in
+      let relu = model.graph.nodeIDs.first { model.graph[$0].op == "Relu" }
+      guard let relu, let input = model.graph[relu].input(0),
+        let output = model.graph[relu].outputs[0]
+      else { return }
+      model.graph.replaceUses(of: output, with: input)
+      model.graph.removeNode(relu)
+    }
+    #expect(found?.contains("(Conv) reads the result of Conv") == true, "\(found ?? "nothing")")
+    #expect(found?.contains("expected that of Relu") == true)
+  }
+
+  @Test func `a scale that is not the one of the codes is found`() throws {
+    let found = try fault { model in
+      // The codes of one weight are made at twice the scale that the graph takes off.
+      for id in model.graph.weights {
+        guard var weight = model.graph[id].weight, let last = weight.recipe.last,
+          case .quantize(let known) = last
+        else { continue }
+        weight.recipe[weight.recipe.count - 1] = .quantize(
+          Quantization(
+            element: known.element, scale: .perTensor(2), fullscale: known.fullscale, via: known.via
+          ))
+        model.graph.setWeight(id, to: weight)
+        break
+      }
+    }
+    #expect(
+      found?.hasSuffix("reads a value times 0.5, expected 1.0") == true, "\(found ?? "nothing")")
+  }
+
+  @Test func `very many nodes are left, and that is said`() throws {
+    let folder = try TemporaryFolder()
+    let names = ["h"] + (0...20_000).map { "r\($0)" }
+    let relus = zip(names, names.dropFirst()).map { Wire.node("Relu", [$0], [$1]) }
+    let model = Wire.model(
+      Wire.graph(
+        nodes: [Wire.node("MatMul", ["x", "w"], ["h"])] + relus,
+        initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
+        inputs: [Wire.value("x", [2, 2])], outputs: [Wire.value("r20000", [2, 2])]))
+    try folder.write("m.onnx", model.bytes)
+    let result = try Command(
+      ["quantize", "m.onnx", "-o", "out.onnx", "--scale-method", "unit_scale"], in: folder.path)
+    #expect(result.status == 0)
+    #expect(
+      result.lines.contains {
+        $0.hasPrefix("remark: out.onnx: 2000") && $0.contains("are not proved to be the source's")
+      }, "\(result.errors)")
+  }
+}
