@@ -137,12 +137,9 @@ struct GraphBuilder {
   }
 
   mutating func addOutput(_ value: ValueInfoProto) throws(Diagnostic) {
-    let id: ValueID
-    if let known = graph.value(named: value.name) {
-      id = known
-    } else {
-      guard depth > 0, !value.name.isEmpty else { throw .undefinedOutput(value.name) }
-      id = graph.capture(value.name)
+    // A body hands on a value from outside with an Identity.
+    guard let id = graph.value(named: value.name), graph[id].origin != .captured else {
+      throw .undefinedOutput(value.name)
     }
     outputs.append(id)
     try checkInterface(value.name, try value.type?.valueType(of: value.name))

@@ -67,15 +67,14 @@ package struct OperatorTable: Equatable, Sendable {
     }
   }
 
-  /// Refuses a node of the standard whose operands have different element types where it declares one.
+  /// Refuses a node whose operands have different element types where its operator declares one.
   ///
-  /// Operands whose types are not known, and those of other domains, are not judged.
+  /// Operands whose types are not known, and operators that the table has not, are not judged.
   package func checkOperands(
     of node: Node, in graph: Graph, _ opsets: [OpsetImport], at location: Location
   ) throws(Diagnostic) {
-    guard node.domain.isEmpty, node.inputs.count > 1,
-      let version = opsets.version(of: ""),
-      let signature = find(domain: "", op: node.op, opset: version)
+    guard node.inputs.count > 1, let version = opsets.version(of: node.domain),
+      let signature = find(domain: node.domain, op: node.op, opset: version)
     else { return }
     var first: [String: (place: Int, element: ElementType)] = [:]
     for (place, operand) in node.inputs.enumerated() {

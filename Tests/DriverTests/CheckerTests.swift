@@ -32,6 +32,14 @@ import Testing
       .message(8, Wire().text(1, "d").number(2, 1))
   }
 
+  /// An `If` with two equal branches: an `AttributeProto` has a name (1), a graph (6), a type (20).
+  private static func branch(outputs: [Wire]) -> Wire {
+    let body = Wire.graph(outputs: outputs)
+    return ["then_branch", "else_branch"].reduce(Wire.node("If", ["c"], ["y"])) {
+      $0.message(5, Wire().text(1, $1).message(6, body).number(20, 5))
+    }
+  }
+
   /// A `StringStringEntryProto`: key (1), value (2).
   private static let metadata = Wire().text(1, "author").text(2, "a")
 
@@ -56,6 +64,13 @@ import Testing
     ("formal-count", model([Wire.node("Relu", ["x", "x"], ["y"])])),
     ("formal-count", model([Wire.node("MatMul", ["x"], ["y"])])),
     ("formal-gap", model([Wire.node("MatMul", ["x", ""], ["y"])])),
+    // A branch hands on what is outside of it only with an Identity.
+    (
+      "undefined-output",
+      model(
+        [branch(outputs: [Wire.value("x", [2, 2])])],
+        inputs: [x, Wire.value("c", [], type: 9)])
+    ),
     (
       "operand-types",
       model(
