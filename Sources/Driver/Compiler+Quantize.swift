@@ -96,6 +96,12 @@ extension Compiler {
     let structure = try store.model.structureDigest()
     let sourceWeightBytes = Exporter.weightBytes(of: model)
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
+    do throws(Diagnostic) {
+      // Calls that are written out may leave out what a node of the function needs.
+      try OperatorCheck(context.settings.operators).check(model)
+    } catch {
+      throw error.inFile(options.model)
+    }
     explain(model, context)
     let source = model
     if configuration.isFake { context.warn(.fakeQuantization()) }

@@ -14,6 +14,7 @@ extension Importer {
       guard found.isEmpty else {
         throw .attributeContent(proto.name, found: found, type: proto.type)
       }
+      guard (1...14).contains(proto.type) else { throw .attributeType(proto.type, of: proto.name) }
       value = .reference(proto.referenceName, kind: proto.type)
     } else {
       guard found.isEmpty || found == [proto.type] else {

@@ -144,6 +144,12 @@ package struct Importer {
       try builder.addInput(value)
     }
     for node in proto.nodes { try builder.add(node, &self) }
+    for (names, what) in [(proto.outputs, "output"), (proto.attributes, "attribute")] {
+      var seen: Set<String> = []
+      for name in names where !seen.insert(name).inserted {
+        throw .definedTwice(name, as: "\(what) of function '\(proto.name)'")
+      }
+    }
     for output in proto.outputs {
       var value = ValueInfoProto()
       value.name = output

@@ -80,13 +80,13 @@ extension Diagnostic {
         ?? ["'fp8c explain' lists them"])
   }
 
-  static func operandTypes(
-    _ first: (place: Int, element: ElementType), _ second: (place: Int, element: ElementType),
+  static func typesDiffer(
+    _ first: (what: String, element: ElementType), _ second: (what: String, element: ElementType),
     of op: String, at location: Location
   ) -> Diagnostic {
     Diagnostic(
       at: location,
-      "operands \(first.place) and \(second.place) of \(op) are \(first.element.onnxName) and "
+      "\(first.what) of \(op) is \(first.element.onnxName) and \(second.what) "
         + "\(second.element.onnxName), expected one type")
   }
 

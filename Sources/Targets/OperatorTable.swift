@@ -67,28 +67,32 @@ package struct OperatorTable: Equatable, Sendable {
     }
   }
 
-  /// Refuses a node whose operands have different element types where its operator declares one.
+  /// Refuses a node of which two operands or results have different element types where its operator declares
+  /// them to be of one.
   ///
-  /// Operands whose types are not known, and operators that the table has not, are not judged.
-  package func checkOperands(
+  /// What has no known type, and operators that the table has not, are not judged.
+  package func checkTypes(
     of node: Node, in graph: Graph, _ opsets: [OpsetImport], at location: Location
   ) throws(Diagnostic) {
-    guard node.inputs.count > 1, let version = opsets.version(of: node.domain),
+    guard let version = opsets.version(of: node.domain),
       let signature = find(domain: node.domain, op: node.op, opset: version)
     else { return }
-    var first: [String: (place: Int, element: ElementType)] = [:]
-    for (place, operand) in node.inputs.enumerated() {
-      guard let formal = signature.input(place), formal.arity != .heterogeneous,
+    var known: [String: (what: String, element: ElementType)] = [:]
+    let operands = node.inputs.enumerated().map {
+      (signature.input($0), $1, "operand \($0)")
+    }
+    let results = node.outputs.enumerated().map {
+      (signature.output($0), $1, "result \($0)")
+    }
+    for (formal, id, what) in operands + results {
+      guard let formal, formal.arity != .heterogeneous,
         case .variable(let variable) = formal.type,
-        case .tensor(let type)? = operand.flatMap({ graph[$0].type })
+        case .tensor(let type)? = id.flatMap({ graph[$0].type })
       else { continue }
-      guard let known = first[variable] else {
-        first[variable] = (place, type.element)
-        continue
-      }
-      guard known.element == type.element else {
-        throw .operandTypes(
-          known, (place, type.element), of: node.op, at: location)
+      let first = known[variable] ?? (what, type.element)
+      known[variable] = first
+      guard first.element == type.element else {
+        throw .typesDiffer(first, (what, type.element), of: node.op, at: location)
       }
     }
   }

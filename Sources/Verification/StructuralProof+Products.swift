@@ -60,12 +60,54 @@ extension StructuralProof {
     if op == "Conv" { compareAttributes(first, made.node, pair, order, place) }
     for index in 0..<2 {
       guard let value = first.input(index), let other = made.node.input(index) else { continue }
+      let moved = index == 0 ? movedPadding(of: first, to: made.node, product.scope) : nil
       pushLinear(
         Reference(scope: pair.source.scope, value: value),
-        Reference(scope: product.scope, value: other), order, place,
+        moved?.data ?? Reference(scope: product.scope, value: other), order, place,
         op == "Conv" ? .first : index == 0 ? .secondLast : .last,
         isTransposed: first.int(index == 0 ? "transA" : "transB") == 1)
     }
+  }
+
+  /// The mask of booleans that numbers to add were made of: zero where it is true, minus infinity elsewhere.
+  private func mask(behind numbers: Reference) -> Reference {
+    let numbers = behind(numbers, .written).core
+    guard let made = producer(numbers, .written), made.node.op == "Where",
+      let condition = made.node.input(0), let seen = made.node.input(1),
+      let hidden = made.node.input(2)
+    else { return numbers }
+    let graph = erased(.written, numbers.scope)
+    guard graph.constant(seen)?.number == 0, graph.constant(hidden)?.number == -.infinity else {
+      return numbers
+    }
+    return Reference(scope: numbers.scope, value: condition)
+  }
+
+  /// A padding that stands in front of a convolution of the written model, and the amounts of its axes.
+  struct Padding {
+    let data: Reference
+    let amounts: [Int64]
+  }
+
+  /// The padding with zeros that a convolution had and no longer has: hardware knows none with two unlike ends.
+  func movedPadding(of first: Node, to second: Node, _ scope: Int) -> Padding? {
+    let hasItsOwn = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
+    guard first.op == "Conv", second.op == "Conv",
+      hasItsOwn || first.ints("pads")?.contains(where: { $0 != 0 }) == true,
+      second.ints("pads")?.contains(where: { $0 != 0 }) != true, let input = second.input(0)
+    else { return nil }
+    let operand = behind(Reference(scope: scope, value: input), .written).core
+    guard let made = producer(operand, .written), made.node.op == "Pad",
+      made.node.string("mode").map({ $0 == "constant" }) ?? true,
+      made.node.inputs.count == 2, let data = made.node.input(0), let amounts = made.node.input(1),
+      let all = value(Reference(scope: operand.scope, value: amounts), .written).weight?.integers,
+      all.count >= 4
+    else { return nil }
+    let (front, end) = (all.prefix(all.count / 2), all.suffix(all.count / 2))
+    guard front.prefix(2) + end.prefix(2) == [0, 0, 0, 0] else { return nil }
+    return Padding(
+      data: behind(Reference(scope: operand.scope, value: data), .written).core,
+      amounts: Array(front.dropFirst(2) + end.dropFirst(2)))
   }
 
   /// The operand of a sum that is a product, and the other one.
@@ -105,9 +147,10 @@ extension StructuralProof {
         }
         continue
       }
+      let reference = Reference(scope: pair.written.scope, value: other)
       read(
         Reference(scope: pair.source.scope, value: value),
-        Reference(scope: pair.written.scope, value: other), order, place,
+        operand == 3 ? mask(behind: reference) : reference, order, place,
         times: operand < 3 ? multiplier(operand + 4).inverted : Factor())
     }
     if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {

@@ -312,9 +312,11 @@ package struct StructuralProof {
         }
         continue
       }
+      let moved =
+        index == 0 ? movedPadding(of: first.node, to: second.node, pair.written.scope) : nil
       let references = (
         Reference(scope: pair.source.scope, value: value),
-        Reference(scope: pair.written.scope, value: other)
+        moved?.data ?? Reference(scope: pair.written.scope, value: other)
       )
       if index < count {
         pushLinear(references.0, references.1, order, place, channelPlace(op, index, first.node))
@@ -366,14 +368,34 @@ package struct StructuralProof {
     return behind(Reference(scope: value.core.scope, value: data), .written)
   }
 
-  /// Attributes that lowering writes out or moves elsewhere.
-  private static let derived: Set<String> = ["auto_pad", "pads", "kernel_shape", "to", "saturate"]
+  /// Attributes that lowering writes out or moves elsewhere; compared where both sides give them.
+  private static let derived: Set<String> = [
+    "auto_pad", "pads", "kernel_shape", "axis", "output_dtype",
+  ]
 
   mutating func compareAttributes(
     _ first: Node, _ second: Node, _ pair: Pair, _ order: Int, _ place: String
   ) {
-    for attribute in first.attributes where !StructuralProof.derived.contains(attribute.name) {
-      guard let other = second[attribute: attribute.name] else { continue }
+    let isOne = first.op == second.op
+    for attribute in second.attributes
+    where isOne && !StructuralProof.derived.contains(attribute.name)
+      && first[attribute: attribute.name] == nil
+    {
+      note(order, place, "has an attribute '\(attribute.name)', expected none")
+    }
+    let padsItself = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
+    for attribute in first.attributes where !padsItself || attribute.name != "pads" {
+      if attribute.name == "pads",
+        let moved = movedPadding(of: first, to: second, pair.written.scope)
+      {
+        if attribute.value != .ints(moved.amounts) { note(order, place, "has another padding") }
+        continue
+      }
+      guard let other = second[attribute: attribute.name] else {
+        if !isOne || StructuralProof.derived.contains(attribute.name) { continue }
+        note(order, place, "has no attribute '\(attribute.name)'")
+        continue
+      }
       if case .graph(let body) = attribute.value, case .graph(let copy) = other {
         let scopes = (
           add(body, to: .source, parent: pair.source.scope),
@@ -386,10 +408,20 @@ package struct StructuralProof {
         value.isNaN, number.isNaN
       {
         continue
+      } else if ["to", "dtype", "output_dtype"].contains(attribute.name),
+        isHighPrecision(attribute.value), isHighPrecision(other)
+      {
+        continue
       } else if attribute.value != other {
         note(order, place, "attribute '\(attribute.name)' is another")
       }
     }
+  }
+
+  /// True where an attribute names a float type, which the written model may have another of.
+  private func isHighPrecision(_ value: AttributeValue) -> Bool {
+    guard case .int(let number) = value else { return false }
+    return ElementType(rawValue: Int32(clamping: number))?.isHighPrecision ?? false
   }
 
   // MARK: Weights
@@ -409,7 +441,7 @@ package struct StructuralProof {
       case .last: max(rank - 1, 0)
       case .secondLast: max(rank - 2, 0)
       }
-    if let found = erased(.written, pair.written.scope).scaleAxes[pair.written.value],
+    if isCode, let found = erased(.written, pair.written.scope).scaleAxes[pair.written.value],
       found != axis, found + rank != axis
     {
       note(

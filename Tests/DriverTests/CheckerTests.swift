@@ -71,8 +71,31 @@ import Testing
         [branch(outputs: [Wire.value("x", [2, 2])])],
         inputs: [x, Wire.value("c", [], type: 9)])
     ),
+    // The result is declared to be float16.
     (
-      "operand-types",
+      "types-differ",
+      model([Wire.node("Relu", ["x"], ["y"])], outputs: [Wire.value("y", [2, 2], type: 10)])
+    ),
+    (
+      "attribute-type",
+      call(
+        Wire.node("F", ["x"], ["y"]), inputs: ["a"], outputs: ["c"],
+        body: [Wire.node("Softmax", ["a"], ["c"]).message(5, Wire().text(1, "axis").text(21, "t"))])
+    ),
+    (
+      "defined-twice",
+      call(
+        Wire.node("F", ["x"], ["y", "z"]), inputs: ["a"], outputs: ["c", "c"],
+        body: [Wire.node("Relu", ["a"], ["c"])])
+    ),
+    // What a call leaves out reaches an operator that needs it.
+    (
+      "formal-gap",
+      call(
+        Wire.node("F", ["x", ""], ["y"]), inputs: ["a", "b"], outputs: ["c"], body: [matmul])
+    ),
+    (
+      "types-differ",
       model(
         [Wire.node("MatMul", ["x", "h"], ["y"])],
         inputs: [x, Wire.value("h", [2, 2], type: 10)])

@@ -21,7 +21,7 @@ from runner import run
 # constants and inputs that is twice what rounding to E4M3 makes (its error is 2^-5.3 of a number, root mean square).
 LEAST_DECIBELS = 15.0
 NOISE = 2**-4.3
-MARGIN = 12.0
+MARGIN = 15.0
 METHODS = ("maxabs_hw", "maxabs_pow2", "maxabs_arbitrary", "act_maxabs_hw_weights_pcs_maxabs_pow2",
            "act_maxabs_pow2_weights_pcs_opt_pow2", "maxabs_hw_opt_weight")
 
@@ -93,7 +93,14 @@ class RandomGraph:
             transposes = self.rnd.randrange(2)
             weight = self.weight((width, depth) if transposes else (depth, width), spread)
             inputs = [name, weight] + ([self.weight((width,), 0.1, "bias")] if self.rnd.random() < 0.7 else [])
-            self.node("Gemm", inputs, [shape[0], width], transB=transposes)
+            attributes = {"transB": transposes} if transposes or self.rnd.random() < 0.5 else {}
+            if self.rnd.random() < 0.3:
+                attributes["alpha"] = self.rnd.choice((0.5, 1.5))
+                attributes["beta"] = self.rnd.choice((0.25, 2.0))
+            if self.rnd.random() < 0.2:
+                inputs[0] = self.node("Transpose", [name], shape[::-1], perm=[1, 0])[0]
+                attributes["transA"] = 1
+            self.node("Gemm", inputs, [shape[0], width], **attributes)
         elif kind == 1:
             weight = self.weight((width, depth), spread)
             turned = self.name("turned")
@@ -134,15 +141,48 @@ class RandomGraph:
         kernel = self.rnd.choice((1, 3))
         if min(height, width) < kernel:
             return
-        pad = self.rnd.randrange(2) if kernel > 1 else 0
-        stride = self.rnd.choice((1, 1, 2))
+        stride, dilation = self.rnd.choice((1, 1, 2)), self.rnd.choice((1, 1, 1, 2))
+        extent = (kernel - 1) * dilation + 1
+        if min(height, width) < extent:
+            return
         spread = 1 / math.sqrt(channels // group * kernel * kernel)
         inputs = [name, self.weight((outputs, channels // group, kernel, kernel), spread)]
         if self.rnd.random() < 0.6:
             inputs.append(self.weight((outputs,), 0.1, "bias"))
-        sizes = [(size + 2 * pad - kernel) // stride + 1 for size in (height, width)]
-        self.node("Conv", inputs, [batch, outputs] + sizes, group=group, pads=[pad] * 4, strides=[stride] * 2,
-                  kernel_shape=[kernel] * 2)
+        attributes = {"group": group, "strides": [stride] * 2, "dilations": [dilation] * 2}
+        if self.rnd.random() < 0.7:
+            attributes["kernel_shape"] = [kernel] * 2
+        automatic = self.rnd.random() < 0.2
+        if automatic and dilation == 1:
+            attributes["auto_pad"] = self.rnd.choice(("SAME_UPPER", "SAME_LOWER", "VALID"))
+            pads = None
+            if attributes["auto_pad"] == "VALID":
+                sizes = [(size - extent) // stride + 1 for size in (height, width)]
+            else:
+                sizes = [-(-size // stride) for size in (height, width)]
+        else:
+            pads = [self.rnd.randrange(2) if kernel > 1 else 0 for _ in range(4)]
+            if self.rnd.random() < 0.5:
+                pads = pads[:1] * 4
+            sizes = [(size + pads[axis] + pads[axis + 2] - extent) // stride + 1 for axis, size in enumerate((height, width))]
+            if any(pads) or self.rnd.random() < 0.5:
+                attributes["pads"] = pads
+        self.node("Conv", inputs, [batch, outputs] + sizes, **attributes)
+
+    def pool(self):
+        value = self.some(4)
+        if not value:
+            return
+        name, (batch, channels, height, width) = value
+        if min(height, width) < 2:
+            return
+        op = self.rnd.choice(("MaxPool", "AveragePool", "GlobalAveragePool"))
+        if op == "GlobalAveragePool":
+            self.node(op, [name], [batch, channels, 1, 1])
+        else:
+            pads = [self.rnd.randrange(2) for _ in range(4)]
+            sizes = [size + pads[axis] + pads[axis + 2] - 1 for axis, size in enumerate((height, width))]
+            self.node(op, [name], [batch, channels] + sizes, kernel_shape=[2, 2], pads=pads)
 
     def attention(self):
         value = self.some(3)
@@ -155,7 +195,8 @@ class RandomGraph:
         scores = self.node("MatMul", [parts[0][0], keys[0]], [batch, length, length])
         factor = self.weight((), 1 / math.sqrt(depth), "factor")
         scaled = self.node("Mul", [scores[0], factor], scores[1])
-        shares = self.node("Softmax", [scaled[0]], scores[1], axis=-1 if self.opset >= 13 else 2)
+        axis = {"axis": -1 if self.opset >= 13 else 2} if self.opset < 13 or self.rnd.random() < 0.7 else {}
+        shares = self.node("Softmax", [scaled[0]], scores[1], **axis)
         self.node("MatMul", [shares[0], parts[2][0]], [batch, length, depth])
 
     def branch(self):
@@ -182,8 +223,14 @@ class RandomGraph:
 
     def unary(self):
         value = self.some()
-        op = self.rnd.choice(("Relu", "Sigmoid", "Tanh", "Identity", "Abs", "Neg", "Erf", "LeakyRelu", "Elu"))
-        self.node(op, [value[0]], value[1])
+        op = self.rnd.choice(("Relu", "Sigmoid", "Tanh", "Identity", "Abs", "Neg", "Erf", "LeakyRelu", "Elu", "Clip"))
+        bounds = [self.bound(-1.0), self.bound(1.5)] if op == "Clip" else []
+        self.node(op, [value[0]] + bounds, value[1])
+
+    def bound(self, number):
+        name = self.name("bound")
+        self.initializers.append(numpy_helper.from_array(np.array(number, np.float32), name))
+        return name
 
     def binary(self):
         value = self.some()
@@ -208,8 +255,25 @@ class RandomGraph:
     def shape(self):
         value = self.some()
         name, shape = value
-        kind = self.rnd.randrange(4)
-        if kind == 0 and len(shape) > 2:
+        kind = self.rnd.randrange(8)
+        if kind == 4 and len(shape) > 2:
+            axes, attributes = ([self.integers([1])], {}) if self.opset >= 13 else ([], {"axes": [1]})
+            opened = self.node("Unsqueeze", [name] + axes, shape[:1] + [1] + shape[1:], **attributes)
+            self.values.pop()
+            self.node("Squeeze", [opened[0]] + axes, shape, **attributes)
+        elif kind == 5 and shape[-1] >= 4:
+            half = shape[-1] // 2
+            ends = [self.integers([number]) for number in (half, 2 * half, len(shape) - 1)]
+            self.node("Slice", [name] + ends, shape[:-1] + [half])
+        elif kind == 6 and shape[-1] >= 2:
+            chosen = [self.rnd.randrange(shape[-1]) for _ in range(3)]
+            self.node("Gather", [name, self.integers(chosen)], shape[:-1] + [3], axis=len(shape) - 1)
+        elif kind == 7:
+            amounts = [0] * (2 * len(shape))
+            amounts[len(shape) - 1], amounts[-1] = self.rnd.randrange(3), self.rnd.randrange(3)
+            padded = shape[-1] + amounts[len(shape) - 1] + amounts[-1]
+            self.node("Pad", [name, self.integers(amounts)], shape[:-1] + [padded])
+        elif kind == 0 and len(shape) > 2:
             order = [0] + self.rnd.sample(range(1, len(shape)), len(shape) - 1)
             self.node("Transpose", [name], [shape[axis] for axis in order], perm=order)
         elif kind == 1 and len(shape) > 2:
@@ -233,7 +297,7 @@ class RandomGraph:
             first = "batch" if self.is_symbolic else self.batch
             inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [first] + shape))
         given = list(self.values)
-        makers = [self.linear] * 4 + [self.convolution] * 3 + [self.attention, self.function, self.branch] + [
+        makers = [self.linear] * 4 + [self.convolution] * 3 + [self.pool, self.attention, self.function, self.branch] + [
             self.unary, self.unary, self.binary, self.binary, self.normalization, self.normalization, self.shape,
             self.shape]
         for _ in range(self.rnd.randrange(3, 16)):
@@ -316,7 +380,7 @@ def one(job):
 def compared(fp8c, rnd, folder, path):
     model, batches = RandomGraph(rnd).model()
     if rnd.random() < 0.2:
-        onnx.save(model, path, save_as_external_data=True, location="m.data", size_threshold=64)
+        onnx.save(model, path, save_as_external_data=True, location="m.data", size_threshold=128)
     else:
         onnx.save(model, path)
     onnx.checker.check_model(path, full_check=True)

@@ -181,6 +181,61 @@ import Verification
     #expect(proof.notCompared?.node == "node 'relu' (Relu)")
   }
 
+  @Test func `a padding that stands in front of its convolution is the same one`() throws {
+    let source = """
+      graph @m(%x: f32[1, 2, 8, 8]) -> (%y) {
+        weight @w: f32[4, 2, 3, 3] stored raw 0+288
+        %r = Relu(%x) : f32[1, 2, 8, 8] name "r"
+        %y = Conv(%r, @w) {pads = [0, 0, 1, 1]} : f32[1, 4, 7, 7] name "c"
+      }
+      """
+    let written = """
+      graph @m(%x: f32[1, 2, 8, 8]) -> (%y) {
+        weight @w: f32[4, 2, 3, 3] stored raw 0+288
+        weight @amounts: i64[8] = [0, 0, 0, 0, 0, 0, 1, 1]
+        %r = Relu(%x) : f32[1, 2, 8, 8] name "r"
+        %p = Pad(%r, @amounts) : f32[1, 2, 9, 9]
+        %y = Conv(%p, @w) {pads = [0, 0, 0, 0]} : f32[1, 4, 7, 7] name "c"
+      }
+      """
+    #expect(try proof(written, of: source).differences == [])
+    let other = written.replacing("0, 0, 1, 1]", with: "0, 0, 1, 2]")
+    #expect(try proof(other, of: source).differences.first?.message == "has another padding")
+    let dropped = written.replacing("Conv(%p", with: "Conv(%r")
+    #expect(
+      try proof(dropped, of: source).differences.first?.message == "attribute 'pads' is another")
+  }
+
+  @Test func `attributes are the same on both sides`() throws {
+    let source = """
+      graph @m(%x: f32[1, 2, 3, 3]) -> (%y) {
+        %y = MaxPool(%x) {kernel_shape = [2, 2], pads = [0, 0, 0, 0]} : f32[1, 2, 2, 2] name "p"
+      }
+      """
+    for (change, message) in [
+      ("kernel_shape = [3, 3], pads = [0, 0, 0, 0]", "attribute 'kernel_shape' is another"),
+      ("kernel_shape = [2, 2], pads = [1, 1, 1, 1]", "attribute 'pads' is another"),
+      (
+        "kernel_shape = [2, 2], pads = [0, 0, 0, 0], ceil_mode = 1",
+        "has an attribute 'ceil_mode', expected none"
+      ),
+    ] {
+      let written = source.replacing("kernel_shape = [2, 2], pads = [0, 0, 0, 0]", with: change)
+      #expect(try proof(written, of: source).differences.first?.message == message)
+      if message.hasSuffix("none") {
+        #expect(
+          try proof(source, of: written).differences.first?.message
+            == "has no attribute 'ceil_mode'")
+      }
+    }
+    // The precision that is computed in may be another, a type of integers not.
+    let cast = "graph @m(%x: i64[4]) -> (%y) { %y = Cast(%x) {to = 1} : f32[4] name \"c\" }"
+    #expect(try proof(cast.replacing("to = 1", with: "to = 16"), of: cast).differences == [])
+    #expect(
+      try proof(cast.replacing("to = 1", with: "to = 6"), of: cast).differences.first?.message
+        == "attribute 'to' is another")
+  }
+
   @Test func `a weight that is stored twice was untied`() throws {
     let source = """
       graph @m(%x: f32[4]) -> (%y) {

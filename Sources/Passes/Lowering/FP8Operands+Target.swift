@@ -299,7 +299,11 @@ extension FP8Operands {
   /// model does not give.
   private func padding(of node: Node, _ weight: Port) -> [Int64]? {
     let rule = node.string("auto_pad") ?? "NOTSET"
-    if rule == "NOTSET" || rule.isEmpty { return node.ints("pads") ?? [] }
+    if rule == "NOTSET" || rule.isEmpty {
+      guard let pads = node.ints("pads") else { return [] }
+      let rank = graph.type(of: weight)?.sizes?.count
+      return rank == nil || rank == pads.count / 2 + 2 && pads.count % 2 == 0 ? pads : nil
+    }
     if rule == "VALID" { return [] }
     guard let input = node.input(0), let shape = graph[input].type?.tensor?.shape,
       let kernel = graph.type(of: weight)?.sizes, shape.count == kernel.count,

@@ -15,8 +15,8 @@ internal import Targets
 ///     %y = Cast(%h) {to = 7} : i64[?]…
 ///
 /// Types come from the table of operator signatures (`schemas/operators.json`). Types that the model
-/// gives stay as they are; shapes are never inferred. Operands that an operator declares to be of one type,
-/// and are of two, are an error. What bodies capture has the type that it has
+/// gives stay as they are; shapes are never inferred. Operands and results that an operator declares to be
+/// of one type, and are of two, are an error. What bodies capture has the type that it has
 /// outside; a call has the types of its function's body for the types of its operands. Operators that
 /// no table knows leave their results without a type.
 package struct InferTypes: Pass {
@@ -54,7 +54,7 @@ private struct TypeInference {
     for id in graph.nodeIDs {
       let node = graph[id]
       if !node.bodies.isEmpty { try inferBodies(of: id, in: &graph, opsets) }
-      try operators.checkOperands(of: node, in: graph, opsets, at: graph.location(of: id))
+      try operators.checkTypes(of: node, in: graph, opsets, at: graph.location(of: id))
       guard node.outputs.contains(where: { $0.map { graph[$0].type == nil } ?? false }) else {
         continue
       }
