@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak strace dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak fuzz strace dependencies generated runtime
 
 all: build
 
@@ -101,6 +101,25 @@ matrix: build
 soak: build runtime .venv/bench strace
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py $(ARGUMENTS)
+
+# libFuzzer with the address checker, so many seconds for each target; what it finds is left in .build-fuzz/found.
+FUZZ_SECONDS ?= 600
+FUZZ_SEEDS_model := golden/models/onnx golden/models/bad
+FUZZ_SEEDS_text := $(filter-out golden/models/ golden/README.md,$(wildcard golden/*/))
+FUZZ_SEEDS_configuration := Tests/Fuzz/Corpora/configuration schemas/targets
+FUZZ_SEEDS_measurement := Tests/Data/Measurements
+FUZZ_SEEDS_archive := Tests/Data/NPZ Tests/Data/Measurements
+
+fuzz: dependencies
+	FP8C_FUZZ=1 swift build -c release --product fp8c-fuzz --sanitize=fuzzer --sanitize=address \
+	  --scratch-path .build-fuzz
+	$(MAKE) $(addprefix fuzz-,model text configuration measurement archive)
+
+fuzz-%:
+	mkdir -p .build-fuzz/found .build-fuzz/corpus/$*
+	FP8C_FUZZ=$* SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 .build-fuzz/release/fp8c-fuzz \
+	  -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=3000 -max_len=16384 -verbosity=0 \
+	  -print_final_stats=1 -artifact_prefix=.build-fuzz/found/$*- .build-fuzz/corpus/$* $(FUZZ_SEEDS_$*)
 
 strace:
 	@command -v strace >/dev/null || $(SUDO) apt-get install -y -qq strace

@@ -57,6 +57,26 @@ let rooms: [[Target]] = [
     ]),
 ]
 
+/// What a fuzzer runs, and the tests of its corpora; the entry of libFuzzer is built by `make fuzz` alone.
+let fuzzing: [Target] =
+  [
+    .target(
+      name: "FuzzHarness",
+      dependencies: [
+        "Driver", "FP8", "IR", "Measurements", "NPZ", "Passes", "Support", "Targets", "TestSupport",
+      ], path: "Tests/Fuzz/Harness", swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzHarness", "Support", "TestSupport"],
+      swiftSettings: strict),
+  ]
+  + (Context.environment["FP8C_FUZZ"] == nil
+    ? []
+    : [
+      .executableTarget(
+        name: "fp8c-fuzz", dependencies: ["FuzzHarness", "TestSupport"], path: "Tests/Fuzz/Entry",
+        swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+    ])
+
 let package = Package(
   name: "fp8c",
   products: [
@@ -66,7 +86,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
-  targets: systemLibraries + cTargets + rooms.flatMap { $0 } + [
+  targets: systemLibraries + cTargets + rooms.flatMap { $0 } + fuzzing + [
     .target(
       name: "TestSupport", dependencies: ["Support"], path: "Tests/TestSupport",
       swiftSettings: strict),

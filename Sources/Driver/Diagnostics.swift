@@ -169,7 +169,7 @@ extension Diagnostic {
   static func notProved(_ reason: Diagnostic, _ output: String) -> Diagnostic {
     Diagnostic(
       .error, .internalError, at: Location(file: output),
-      "what was written is not the model: \(reason.message)",
+      "what was written is not the model: \(reason.location.text)\(reason.message)",
       notes: ["this is a bug of fp8c; nothing was written"])
   }
 

@@ -80,6 +80,11 @@ extension Diagnostic {
         ?? ["'fp8c explain' lists them"])
   }
 
+  static func noSequence(_ what: String, of op: String, at location: Location) -> Diagnostic {
+    Diagnostic(
+      at: location, "\(what) of \(op) is a sequence or an optional, expected another type")
+  }
+
   static func typesDiffer(
     _ first: (what: String, element: ElementType), _ second: (what: String, element: ElementType),
     of op: String, at location: Location

@@ -74,8 +74,7 @@ extension OperatorSignature.DeclaredAttribute {
 }
 
 extension AttributeValue {
-  /// The name in `AttributeProto.AttributeType`, in small letters; `nil` for a reference, whose caller
-  /// gives the value.
+  /// The name in `AttributeProto.AttributeType`, in small letters; of a reference, that of what a caller gives.
   fileprivate var typeName: String? {
     switch self {
     case .float: "float"
@@ -92,7 +91,15 @@ extension AttributeValue {
     case .sparses: "sparse_tensors"
     case .types: "type_protos"
     case .graphs: "graphs"
-    case .reference: nil
+    case .reference(_, let kind):
+      AttributeValue.typeNames.indices.contains(Int(kind) - 1)
+        ? AttributeValue.typeNames[Int(kind) - 1] : nil
     }
   }
+
+  /// By their numbers, from 1 on.
+  private static let typeNames = [
+    "float", "int", "string", "tensor", "graph", "floats", "ints", "strings", "tensors", "graphs",
+    "sparse_tensor", "sparse_tensors", "type_proto", "type_protos",
+  ]
 }

@@ -68,7 +68,7 @@ package struct OperatorTable: Equatable, Sendable {
   }
 
   /// Refuses a node of which two operands or results have different element types where its operator declares
-  /// them to be of one.
+  /// them to be of one, or that has a sequence or an optional where it takes none.
   ///
   /// What has no known type, and operators that the table has not, are not judged.
   package func checkTypes(
@@ -87,8 +87,17 @@ package struct OperatorTable: Equatable, Sendable {
     for (formal, id, what) in operands + results {
       guard let formal, formal.arity != .heterogeneous,
         case .variable(let variable) = formal.type,
-        case .tensor(let type)? = id.flatMap({ graph[$0].type })
+        let type = id.flatMap({ graph[$0].type })
       else { continue }
+      switch type {
+      case .sequence, .optional:
+        // The table has no maps, and so no sequences of them.
+        guard !node.domain.isEmpty || signature.variables[variable]?.allows(type) != false else {
+          throw .noSequence(what, of: node.op, at: location)
+        }
+      case .tensor, .untyped, .sparse, .map, .opaque: break
+      }
+      guard case .tensor(let type) = type else { continue }
       let first = known[variable] ?? (what, type.element)
       known[variable] = first
       guard first.element == type.element else {
@@ -102,7 +111,10 @@ package struct OperatorTable: Equatable, Sendable {
   }
 
   /// The table that the compiler was built with.
-  package static func embedded() throws(Diagnostic) -> OperatorTable {
+  package static func embedded() throws(Diagnostic) -> OperatorTable { try decoded.get() }
+
+  /// Decoded once: commands ask for it in several places.
+  private static let decoded = Result<OperatorTable, Diagnostic> { () throws(Diagnostic) in
     try OperatorTable(
       try EmbeddedFile.reader("operators.json"), results: try EmbeddedFile.reader("results.json"))
   }

@@ -35,7 +35,10 @@ package struct OpsetTable: Equatable, Sendable {
   }
 
   /// The table that the compiler was built with.
-  package static func embedded() throws(Diagnostic) -> OpsetTable {
+  package static func embedded() throws(Diagnostic) -> OpsetTable { try decoded.get() }
+
+  /// Decoded once: commands ask for it in several places.
+  private static let decoded = Result<OpsetTable, Diagnostic> { () throws(Diagnostic) in
     try OpsetTable(try EmbeddedFile.reader("opsets.json"))
   }
 

@@ -60,7 +60,8 @@ extension StructuralProof {
     if op == "Conv" { compareAttributes(first, made.node, pair, order, place) }
     for index in 0..<2 {
       guard let value = first.input(index), let other = made.node.input(index) else { continue }
-      let moved = index == 0 ? movedPadding(of: first, to: made.node, product.scope) : nil
+      let moved =
+        index == 0 ? movedPadding(of: first, pair.source.scope, to: made.node, product.scope) : nil
       pushLinear(
         Reference(scope: pair.source.scope, value: value),
         moved?.data ?? Reference(scope: product.scope, value: other), order, place,
@@ -90,8 +91,8 @@ extension StructuralProof {
   }
 
   /// The padding with zeros that a convolution had and no longer has: hardware knows none with two unlike ends.
-  func movedPadding(of first: Node, to second: Node, _ scope: Int) -> Padding? {
-    let hasItsOwn = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
+  func movedPadding(of first: Node, _ source: Int, to second: Node, _ scope: Int) -> Padding? {
+    let hasItsOwn = first.string("auto_pad").map { $0.hasPrefix("SAME") } ?? false
     guard first.op == "Conv", second.op == "Conv",
       hasItsOwn || first.ints("pads")?.contains(where: { $0 != 0 }) == true,
       second.ints("pads")?.contains(where: { $0 != 0 }) != true, let input = second.input(0)
@@ -105,8 +106,16 @@ extension StructuralProof {
     else { return nil }
     let (front, end) = (all.prefix(all.count / 2), all.suffix(all.count / 2))
     guard front.prefix(2) + end.prefix(2) == [0, 0, 0, 0] else { return nil }
+    let moved = behind(Reference(scope: operand.scope, value: data), .written).core
+    // The source's own padding is not the one that was moved.
+    if let value = first.input(0),
+      producer(behind(Reference(scope: source, value: value), .source).core, .source)?.node.op
+        == "Pad", producer(moved, .written)?.node.op != "Pad"
+    {
+      return nil
+    }
     return Padding(
-      data: behind(Reference(scope: operand.scope, value: data), .written).core,
+      data: moved,
       amounts: Array(front.dropFirst(2) + end.dropFirst(2)))
   }
 

@@ -313,7 +313,9 @@ package struct StructuralProof {
         continue
       }
       let moved =
-        index == 0 ? movedPadding(of: first.node, to: second.node, pair.written.scope) : nil
+        index == 0
+        ? movedPadding(
+          of: first.node, pair.source.scope, to: second.node, pair.written.scope) : nil
       let references = (
         Reference(scope: pair.source.scope, value: value),
         moved?.data ?? Reference(scope: pair.written.scope, value: other)
@@ -386,7 +388,7 @@ package struct StructuralProof {
     let padsItself = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
     for attribute in first.attributes where !padsItself || attribute.name != "pads" {
       if attribute.name == "pads",
-        let moved = movedPadding(of: first, to: second, pair.written.scope)
+        let moved = movedPadding(of: first, pair.source.scope, to: second, pair.written.scope)
       {
         if attribute.value != .ints(moved.amounts) { note(order, place, "has another padding") }
         continue

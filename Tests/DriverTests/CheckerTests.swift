@@ -21,11 +21,13 @@ import Testing
     model([Wire.node("Softmax", ["x"], ["y"]).message(5, attribute)])
   }
 
-  /// A model that calls function `F` of domain `d`: inputs (4), outputs (5), nodes (7), opsets (9).
+  /// A model that calls function `F` of domain `d`: inputs (4), outputs (5), attributes (6), nodes (7), opsets (9).
   private static func call(
-    _ node: Wire, inputs: [String], outputs: [String], body: [Wire], named name: String = "F"
+    _ node: Wire, inputs: [String], outputs: [String], body: [Wire], named name: String = "F",
+    attributes: [String] = []
   ) -> Wire {
-    let head = Wire().text(1, name).text(10, "d").message(9, Wire().text(1, "").number(2, 18))
+    let head = attributes.reduce(Wire()) { $0.text(6, $1) }.text(1, name).text(10, "d").message(
+      9, Wire().text(1, "").number(2, 18))
     let formals = outputs.reduce(inputs.reduce(head) { $0.text(4, $1) }) { $0.text(5, $1) }
     let function = body.reduce(formals) { $0.message(7, $1) }
     return model([node.text(7, "d")]).message(25, function)
@@ -75,6 +77,29 @@ import Testing
     (
       "types-differ",
       model([Wire.node("Relu", ["x"], ["y"])], outputs: [Wire.value("y", [2, 2], type: 10)])
+    ),
+    // A sequence of tensors of float (`ValueInfoProto` 2, `TypeProto` 4, `Sequence` 1, `TypeProto` 1).
+    (
+      "no-sequence",
+      model(
+        [Wire.node("MatMul", ["x", "s"], ["y"])],
+        inputs: [
+          x,
+          Wire().text(1, "s").message(
+            2,
+            Wire().message(
+              4, Wire().message(1, Wire().message(1, Wire().number(1, 1))))),
+        ])
+    ),
+    // The reference of a function's attribute says that it is a list of strings (8).
+    (
+      "other-attribute-type",
+      call(
+        Wire.node("F", ["x"], ["y"]), inputs: ["a"], outputs: ["c"],
+        body: [
+          Wire.node("Softmax", ["a"], ["c"]).message(
+            5, Wire().text(1, "axis").text(21, "t").number(20, 8))
+        ], attributes: ["t"])
     ),
     (
       "attribute-type",
