@@ -112,6 +112,7 @@ FUZZ_SEEDS_archive := Tests/Data/NPZ Tests/Data/Measurements
 
 fuzz: dependencies
 	FP8C_FUZZ=1 swift build -c release --product fp8c-fuzz --sanitize=fuzzer --sanitize=address \
+	  -Xswiftc -sanitize-coverage=edge,inline-8bit-counters,pc-table \
 	  --scratch-path .build-fuzz
 	$(MAKE) $(addprefix fuzz-,model text configuration measurement archive)
 
