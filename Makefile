@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers matrix lint install install-files test-tools soak fuzz strace dependencies generated runtime
+.PHONY: all build test demo golden bench bench-peers matrix lint install install-files package test-package test-tools soak fuzz strace dependencies generated runtime
 
 all: build
 
@@ -17,12 +17,13 @@ dependencies:
 	  $(SUDO) apt-get install -y -qq pkg-config libprotobuf-c-dev zlib1g-dev libssl-dev; \
 	fi
 
-# The build systems that the examples are for, and a validator of JSON Schemas.
+# The build systems that the examples are for, a validator of JSON Schemas, and the tools of Debian packages.
 test-tools:
 	@if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null \
+	    || ! command -v lintian >/dev/null || ! command -v dpkg-shlibdeps >/dev/null \
 	    || ! /usr/bin/python3 -c 'import jsonschema' 2>/dev/null; then \
 	  $(SUDO) apt-get update -qq && \
-	  $(SUDO) apt-get install -y -qq cmake ninja-build python3-jsonschema; \
+	  $(SUDO) apt-get install -y -qq cmake dpkg-dev lintian ninja-build python3-jsonschema; \
 	fi
 
 # The compiler of protobuf-c is only needed to compare the generated code with what is committed.
@@ -50,6 +51,7 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/benc
 	  make ninja cmake links shards swiftpm
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py --fp8c .build/debug/fp8c $(SHORT_SOAK)
+	$(MAKE) test-package
 
 # A minute of what 'make soak' does for hours, always the same.
 SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30,--count $(count))
@@ -130,6 +132,15 @@ lint:
 
 install: build install-files
 
+# A tarball, a Debian package and a wheel, in .build/packages.
+package: build
+	Sources/Integration/package/build.sh .build/packages
+
+# Each of them made twice, installed into a root with nothing but what it asks for, and run there.
+test-package: package runtime
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  Sources/Integration/package/test.sh .build/packages
+
 # What stands beside the binary is made from it: completions, and a manual page for each command.
 install-files:
 	install -d $(INSTALLED)/bin $(INSTALLED)/share/fp8c/schemas/targets $(INSTALLED)/lib/cmake/fp8c \
@@ -145,7 +156,7 @@ install-files:
 	  >$(INSTALLED)/lib/cmake/fp8c/fp8c-config-version.cmake
 	sed "s/@VERSION@/$$($(FP8C) --version)/" Sources/Integration/fp8c.pc.in \
 	  >$(INSTALLED)/share/pkgconfig/fp8c.pc
-	$(FP8C) --generate-completion-script bash \
+	$(FP8C) --generate-completion-script bash | sed '1{/^#!/d}' \
 	  >$(INSTALLED)/share/bash-completion/completions/fp8c
 	$(FP8C) --generate-completion-script zsh >$(INSTALLED)/share/zsh/site-functions/_fp8c
 	$(FP8C) --generate-completion-script fish \

@@ -52,8 +52,8 @@ let rooms: [[Target]] = [
   room(
     "Driver",
     [
-      "Backend", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX", "Passes",
-      "Reports", "Support", "Targets", "Verification", "Weights",
+      "Backend", "CSystem", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX",
+      "Passes", "Reports", "Support", "Targets", "Verification", "Weights",
     ]),
 ]
 

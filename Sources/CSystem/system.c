@@ -145,3 +145,16 @@ int64_t fp8c_next_hole(int file, int64_t offset) { return lseek(file, offset, SE
 void fp8c_start_writeback(int file, int64_t offset, int64_t count) {
   (void)sync_file_range(file, offset, count, SYNC_FILE_RANGE_WRITE);
 }
+
+static int argument_count;
+static char **arguments;
+
+// The C library of GNU hands constructors what it hands `main`.
+__attribute__((constructor)) static void keep_arguments(int count, char **values) {
+  argument_count = count;
+  arguments = values;
+}
+
+const char *fp8c_argument(int index) {
+  return index >= 0 && index < argument_count ? arguments[index] : NULL;
+}

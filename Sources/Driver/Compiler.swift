@@ -34,7 +34,7 @@ package struct Compiler {
       guard let base = bytes.baseAddress else { return 0 }
       return unsafe readlink("/proc/self/exe", base, bytes.count)
     }
-    guard count > 0 else { return CommandLine.arguments.first ?? "" }
+    guard count > 0 else { return processArguments().first ?? "" }
     return String(decoding: buffer.prefix(count), as: UTF8.self)
   }
 

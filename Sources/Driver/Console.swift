@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Glibc
 package import Support
 internal import Synchronization
@@ -169,6 +170,17 @@ package struct Console: Sendable {
     let phase = Mutex<Phase?>(nil)
     let results = Mutex<[Diagnostic]>([])
   }
+}
+
+/// What this process was started with, its name first.
+///
+/// `CommandLine.arguments` is empty where /proc is not mounted.
+package func processArguments() -> [String] {
+  var result: [String] = []
+  while let argument = unsafe fp8c_argument(Int32(result.count)) {
+    result.append(unsafe String(cString: argument))
+  }
+  return result
 }
 
 /// The value of an environment variable of this process.

@@ -21,9 +21,10 @@ struct FP8C: ParsableCommand {
   /// Build systems ask for the version each time they configure: it is answered before the commands are
   /// looked at, which takes longer than the rest of the start.
   static func main() {
-    if CommandLine.arguments.dropFirst() == ["--version"] { return print(Compiler.version) }
+    let given = processArguments().dropFirst()
+    if given == ["--version"] { return print(Compiler.version) }
     var arguments: [String] = []
-    for argument in CommandLine.arguments.dropFirst() {
+    for argument in given {
       if arguments.last == "--explain=all", Compiler.isKindOrType(argument) {
         arguments[arguments.count - 1] = "--explain=\(argument)"
       } else {

@@ -23,4 +23,8 @@ int64_t fp8c_next_hole(int file, int64_t offset);
 /// Lets the disk begin with a range of a file that was written; a hint that cannot fail.
 void fp8c_start_writeback(int file, int64_t offset, int64_t count);
 
+/// The argument of the process at `index`, or NULL behind the last one; without /proc too, which the runtime of
+/// Swift reads them from.
+const char *fp8c_argument(int index);
+
 #endif

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# build.sh FOLDER: the tarball, the Debian package and the wheel, from the release build in the tree.
+#
+# The same tree gives the same bytes: times are those of the last commit, or of SOURCE_DATE_EPOCH.
+# The Debian package asks Debian for its libraries. The other two carry them, all but those of the C and C++
+# compilers, so that they run on any Linux with a C library as new as the builder's.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+out=$1
+cd "$root"
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} LC_ALL=C TZ=UTC
+umask 022
+build=(swift build -c release --product fp8c --static-swift-stdlib)
+
+# Descriptions of the libraries that name a folder with archives alone.
+archives=$root/.build/archives
+mkdir -p "$archives"
+for library in libprotobuf-c zlib libcrypto; do
+  from=$(pkg-config --variable=libdir "$library")
+  name=$(pkg-config --libs-only-l "$library" | sed 's/^-l//; s/ *$//')
+  ln -sf "$from/lib$name.a" "$archives/"
+  sed "s|^libdir=.*|libdir=$archives|" "$from/pkgconfig/$library.pc" >"$archives/$library.pc"
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# The last build is the one that the tree keeps.
+PKG_CONFIG_PATH=$archives "${build[@]}" >&2
+strip -o "$work/static" .build/release/fp8c
+"${build[@]}" >&2
+strip -o "$work/dynamic" .build/release/fp8c
+version=$(.build/release/fp8c --version)
+machine=$(uname -m)
+mkdir -p "$out"
+
+tree() { # BINARY FOLDER: everything that `make install` installs, with another binary
+  make -s install-files DESTDIR="$2" PREFIX=/usr
+  install -m 755 "$1" "$2/usr/bin/fp8c"
+}
+
+same_time() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
+
+# The tarball: to be unpacked anywhere.
+name=fp8c-$version-linux-$machine
+tree "$work/static" "$work/tar/$name"
+mv "$work/tar/$name/usr"/* "$work/tar/$name/"
+rmdir "$work/tar/$name/usr"
+same_time "$work/tar"
+tar -C "$work/tar" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" \
+  | gzip -9n >"$out/$name.tar.gz"
+
+# The Debian package.
+deb=$work/deb
+tree "$work/dynamic" "$deb"
+gzip -9n "$deb"/usr/share/man/man1/*.1
+mkdir -p "$deb/DEBIAN" "$deb/usr/share/doc/fp8c" "$work/debian"
+date=$(date -R -d "@$SOURCE_DATE_EPOCH")
+sed -e "s/@VERSION@/$version/" -e "s/@DATE@/$date/" "$here/changelog.in" \
+  | gzip -9n >"$deb/usr/share/doc/fp8c/changelog.gz"
+install -m 644 "$here/copyright" "$deb/usr/share/doc/fp8c/copyright"
+printf 'Source: fp8c\n\nPackage: fp8c\nArchitecture: any\n' >"$work/debian/control"
+depends=$(cd "$work" && dpkg-shlibdeps -O "$deb/usr/bin/fp8c" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$(dpkg --print-architecture)/" \
+  -e "s/@DEPENDS@/$depends/" -e "s/@SIZE@/$(du -sk --apparent-size "$deb/usr" | cut -f1)/" \
+  "$here/control.in" >"$deb/DEBIAN/control"
+(cd "$deb" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$deb/DEBIAN/md5sums"
+same_time "$deb"
+dpkg-deb --root-owner-group -Zxz --build "$deb" "$out/fp8c_${version}_$(dpkg --print-architecture).deb" >&2
+
+# The wheel.
+python3 "$here/make-wheel.py" "$work/static" "$version" "$out"
