@@ -22,6 +22,7 @@ extension Compiler {
     var context = PassContext(try settings(Configuration()))
     let erased = try erased(written.model, &context, quantized)
     let bounds = try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
+    let failure = ReadFailure()
     var proof: StructuralProof?
     for attention in Attention.allCases {
       var prepared = source.model
@@ -37,8 +38,9 @@ extension Compiler {
       let found = StructuralProof(
         source: prepared.graph, written: erased.graph, fullscales: bounds
       ) { side, weight in
-        numbers(of: weight, in: side == .source ? sourceStore : writtenStore)
+        numbers(of: weight, in: side == .source ? sourceStore : writtenStore, failure)
       }
+      if let error = failure.first { throw error }
       if found.differences.isEmpty || proof == nil { proof = found }
       if found.differences.isEmpty { break }
     }
@@ -64,15 +66,16 @@ extension Compiler {
       var context = PassContext(lowered.context.settings)
       var source = lowered.source
       try inlineAll(of: &source, &context)
-      let (model, store) = try Importer.load(
-        written.path, dataFiles: written.data.map { [$0.location: $0.path] } ?? [:])
+      let (model, store) = try readBack(written, as: output)
       let erased = try erased(model, &context, output)
+      let failure = ReadFailure()
       let proof = StructuralProof(
         source: source.graph, written: erased.graph,
         fullscales: try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
       ) { side, weight in
-        numbers(of: weight, in: side == .source ? lowered.store : store)
+        numbers(of: weight, in: side == .source ? lowered.store : store, failure)
       }
+      if let error = failure.first { throw .cannotReadBack(output, error.message) }
       try checkGraph(of: proof, output)
       let known = lowered.model.graph.scalesOfCodes
       let scales = proof.claims.map { claim -> [[Double]] in
@@ -89,7 +92,20 @@ extension Compiler {
         error.severity = .remark
         return error
       }
-      throw .notProved(error, output)
+      throw error.status == .inputOutput ? error : .notProved(error, output)
+    }
+  }
+
+  private func readBack(
+    _ written: WrittenModel, as output: String
+  ) throws(Diagnostic) -> (Model, WeightStore) {
+    do throws(Diagnostic) {
+      return try Importer.load(
+        written.path, dataFiles: written.data.map { [$0.location: $0.path] } ?? [:])
+    } catch {
+      // Not to be read is another fault than to be no model.
+      guard error.status == .malformedInput else { throw .cannotReadBack(output, error.message) }
+      throw error
     }
   }
 
@@ -260,7 +276,10 @@ extension Compiler {
   /// The most elements that a constant which is looked at may have.
   private static let smallCount = 1 << 16
 
-  private func numbers(of weight: Weight, in store: WeightStore) -> [Double]? {
+  /// The elements of a small constant; what keeps them from being read is left in `failure`.
+  private func numbers(
+    of weight: Weight, in store: WeightStore, _ failure: ReadFailure
+  ) -> [Double]? {
     let type = weight.type()
     guard type.element.isHighPrecision, let count = type.elementCount,
       count > 0, count <= Compiler.smallCount
@@ -268,7 +287,12 @@ extension Compiler {
     var wide = weight
     if type.element != .float32 { wide.recipe.append(.cast(.float32)) }
     var sink = MemorySink()
-    guard (try? store.write(wide, to: &sink)) != nil else { return nil }
+    do throws(Diagnostic) {
+      _ = try store.write(wide, to: &sink)
+    } catch {
+      failure.first = failure.first ?? error
+      return nil
+    }
     return stride(from: 0, to: sink.bytes.count, by: 4).map { start in
       let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(sink.bytes[start + $1]) << UInt32(8 * $1) }
       return Double(Float(bitPattern: bits))
@@ -334,6 +358,11 @@ extension Compiler {
     }
     return result
   }
+}
+
+/// What kept constants from being read, the first of it.
+private final class ReadFailure {
+  var first: Diagnostic?
 }
 
 /// A model and its data file, written and without their names yet.

@@ -50,6 +50,11 @@ extension Diagnostic {
         + "are its largest numbers now")
   }
 
+  static func cannotReadBack(_ output: String, _ reason: String) -> Diagnostic {
+    Diagnostic(
+      .error, .inputOutput, at: Location(file: output), "what was written \(reason)")
+  }
+
   static func collectsOtherObserver(_ observer: String) -> Diagnostic {
     Diagnostic(
       .error, .configuration,

@@ -65,6 +65,27 @@ import Testing
       found?.hasSuffix("reads a value times 0.5, expected 1.0") == true, "\(found ?? "nothing")")
   }
 
+  @Test func `what cannot be read again is no fault of the model`() throws {
+    let folder = try TemporaryFolder()
+    var options = Options()
+    options.model = goldenPath("digits/digits_cnn.ts.onnx")
+    options.scaleMethod = "unit_scale"
+    let compiler = Compiler(options: options, console: Console(MessageOptions(isQuiet: true)))
+    let (configuration, _) = try options.configuration(environment: { _ in nil })
+    let lowered = try compiler.lower(configuration, nil, MeasuredJust())
+    do throws(Diagnostic) {
+      _ = try compiler.prove(
+        WrittenModel(path: folder["nothing"], data: nil), of: lowered, as: "out.onnx")
+      Issue.record("nothing was read again")
+    } catch {
+      #expect(error.id == "cannot-read-back")
+      #expect(error.status == .inputOutput)
+      #expect(
+        error.text.hasPrefix("error: out.onnx: what was written cannot be opened: "),
+        "\(error.text)")
+    }
+  }
+
   @Test func `very many nodes are left, and that is said`() throws {
     let folder = try TemporaryFolder()
     let names = ["h"] + (0...20_000).map { "r\($0)" }

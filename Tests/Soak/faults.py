@@ -3,6 +3,7 @@
 Whatever happens, the output is the old file or the whole new one, as the status says, and nothing lies beside it.
 """
 
+import hashlib
 import os
 import random
 import resource
@@ -37,8 +38,55 @@ UNSAID = "gave no error line"
 STATUSES = {0, 64, 65, 66, 69, 73, 74, 75, 77}
 
 
+# Files from this size on are compared by what they store, without their holes.
+LARGE = 1 << 26
+
+
+def stored(path):
+    """The length of a file and what of it is not zero, block by block; holes are not read."""
+    block, size, digests = 1 << 20, os.path.getsize(path), []
+    with open(path, "rb") as file:
+        place = 0
+        while place < size:
+            try:
+                place = os.lseek(file.fileno(), place, os.SEEK_DATA) // block * block
+            except OSError:
+                break
+            content = os.pread(file.fileno(), block, place)
+            if content.strip(b"\0"):
+                digests.append((place, hashlib.sha256(content).hexdigest()))
+            place += block
+    return size, tuple(digests)
+
+
+def large(folder):
+    """A model of more than 2 GB, nearly all of which are holes."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper
+
+    rows, columns = 16400, 1 << 15
+    weight = TensorProto(name="fc.weight", data_type=TensorProto.FLOAT, dims=[rows, columns],
+                         data_location=TensorProto.EXTERNAL)
+    for key, entry in (("location", "m.data"), ("offset", "0"), ("length", str(rows * columns * 4))):
+        weight.external_data.add(key=key, value=entry)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "fc.weight"], ["y"], name="/fc/MatMul")], "large",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, rows])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, columns])], [weight])
+    with open(os.path.join(folder, "m.onnx"), "wb") as file:
+        file.write(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString())
+    numbers = np.random.default_rng(1).standard_normal(1 << 14).astype(np.float32).tobytes()
+    with open(os.path.join(folder, "m.data"), "wb") as file:
+        file.truncate(rows * columns * 4)
+        for place in (0, 1 << 30, rows * columns * 4 - len(numbers)):
+            os.pwrite(file.fileno(), numbers, place)
+
+
 def model(name, folder):
     """Puts a model of that kind into a folder."""
+    if name == "large":
+        return large(folder)
     source = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
     if name == "network":
         shutil.copy(os.path.join(ROOT, "golden/models/resnet18/resnet18_w16.ts.onnx"), os.path.join(folder, "m.onnx"))
@@ -76,14 +124,21 @@ class Case:
     def contents(self):
         found = {}
         for key in os.listdir(self.folder):
+            path = os.path.join(self.folder, key)
+            if os.path.getsize(path) >= LARGE:
+                found[key] = stored(path)
+                continue
             with open(os.path.join(self.folder, key), "rb") as file:
                 found[key] = file.read()
         return found
 
     def reset(self):
         for key in os.listdir(self.folder):
-            os.remove(os.path.join(self.folder, key))
+            if not isinstance(self.inputs.get(key), tuple):
+                os.remove(os.path.join(self.folder, key))
         for key, content in self.old.items():
+            if isinstance(content, tuple):
+                continue
             with open(os.path.join(self.folder, key), "wb") as file:
                 file.write(content)
 
@@ -142,7 +197,7 @@ def injections(options, _, count):
     """Every call from the first look at the model on fails once, with each error; `count` bounds the points of one model."""
     faults, points, statuses = [], 0, {}
     with tempfile.TemporaryDirectory(prefix="fp8c-faults-") as base:
-        for name in ("inline", "external", "many"):
+        for name in ("inline", "external", "many", "large"):
             case = Case(options.fp8c, name, base)
             counts, first = first_calls(case)
             plan = [(call, error, place) for call, errors in ERRORS.items() if call in first
@@ -157,7 +212,7 @@ def lasting(options, _, count):
     """From its first call after the look at the model on, each call fails for ever."""
     faults, points, statuses = [], 0, {}
     with tempfile.TemporaryDirectory(prefix="fp8c-lasting-") as base:
-        for name in ("inline", "external", "many"):
+        for name in ("inline", "external", "many", "large"):
             case = Case(options.fp8c, name, base)
             counts, first = first_calls(case)
             plan = [(call, error, place) for call, errors in ERRORS.items() if call in first
