@@ -48,7 +48,7 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/benc
 	LLVM_PROFILE_FILE=/dev/null /usr/bin/python3 Sources/Integration/check-schemas.py .build/debug/fp8c
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  LLVM_PROFILE_FILE=/dev/null FP8C=.build/debug/fp8c Tests/Examples/run.sh \
-	  make ninja cmake links shards swiftpm
+	  make ninja cmake links shards library swiftpm
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py --fp8c .build/debug/fp8c $(SHORT_SOAK)
 	$(MAKE) test-package

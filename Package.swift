@@ -32,6 +32,7 @@ let cTargets: [Target] = [
   .target(name: "CKernels"),
   .target(name: "CSystem"),
   .target(name: "COnnxRuntime"),
+  .target(name: "CFP8Compiler"),
 ]
 
 let rooms: [[Target]] = [
@@ -55,6 +56,7 @@ let rooms: [[Target]] = [
       "Backend", "CSystem", "Calibration", "FP8", "Frontend", "IR", "Measurements", "NPZ", "ONNX",
       "Passes", "Reports", "Support", "Targets", "Verification", "Weights",
     ]),
+  room("FP8Compiler", ["CFP8Compiler", "Driver", "Support"]),
 ]
 
 /// What a fuzzer runs, and the tests of its corpora; the entry of libFuzzer is built by `make fuzz` alone.
@@ -81,6 +83,9 @@ let package = Package(
   name: "fp8c",
   products: [
     .executable(name: "fp8c", targets: ["fp8c"]),
+    .library(name: "FP8Compiler", targets: ["FP8Compiler"]),
+    // For programs in C: libfp8compiler.so, and fp8c.h in Sources/CFP8Compiler/include.
+    .library(name: "fp8compiler", type: .dynamic, targets: ["FP8Compiler"]),
     .plugin(name: "CompileModels", targets: ["CompileModels"]),
   ],
   dependencies: [
@@ -97,6 +102,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "fp8c-sample", dependencies: ["FP8Compiler"], path: "Tests/Examples/library",
+      exclude: ["main.c"], swiftSettings: strict),
     .plugin(
       name: "CompileModels", capability: .buildTool(), dependencies: ["fp8c"],
       path: "Sources/Plugins/CompileModels"),

@@ -51,7 +51,7 @@ package struct Exporter {
   ///
   /// Every FP8 code that is written is checked against the target's range on the way.
   package mutating func write<Sink: ByteSink & ~Copyable>(
-    to output: inout Sink, progress: (_ bytes: Int64) -> Void = { _ in }
+    to output: inout Sink, progress: (_ bytes: Int64) throws(Diagnostic) -> Void = { _ in }
   ) throws(Diagnostic) {
     let encoded = encode()
     guard encoded.length <= Int64(Int32.max) else { throw .modelTooLarge(encoded.length) }
@@ -64,7 +64,7 @@ package struct Exporter {
       guard output.length - before == splice.length else {
         throw .payloadLength(output.length - before, expected: splice.length)
       }
-      progress(splice.length)
+      try progress(splice.length)
     }
     try output.write(encoded.bytes[position...])
   }
@@ -86,10 +86,9 @@ package struct Exporter {
 
   /// Writes the data file that the model written before names.
   package mutating func writeData(
-    to output: inout OutputFile, progress: (_ bytes: Int64) -> Void = { _ in }
+    to output: inout OutputFile, progress: (_ bytes: Int64) throws(Diagnostic) -> Void = { _ in }
   ) throws(Diagnostic) {
     for item in external {
-      defer { progress(output.length - item.offset) }
       try output.write([UInt8](repeating: 0, count: Int(item.offset - output.length)))
       if item.weight.isVerbatim, case .range(let range) = item.weight.source,
         range.encoding == .raw
@@ -98,6 +97,7 @@ package struct Exporter {
       } else {
         note(try store.write(item.weight, to: &output, jobs: jobs), item.weight, item.name)
       }
+      try progress(output.length - item.offset)
     }
   }
 

@@ -182,7 +182,7 @@ extension Compiler {
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs
     console.begin("writing \(output)", of: exporter.weightBytes, in: .bytes)
-    let report: @Sendable (Int64) -> Void = { [console] in console.advance(by: $0) }
+    let report = { [console] (bytes: Int64) throws(Diagnostic) in try console.advance(by: bytes) }
     try exporter.write(to: &file, progress: report)
     try file.flush()
     if exporter.hasData {

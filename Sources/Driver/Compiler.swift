@@ -19,12 +19,13 @@ package struct Compiler {
 
   package init(
     options: Options, console: Console,
-    environment: @escaping @Sendable (String) -> String? = { processEnvironment($0) }
+    environment: @escaping @Sendable (String) -> String? = { processEnvironment($0) },
+    handlesSignals: Bool = true
   ) {
     self.options = options
     self.console = console
     self.environment = environment
-    Interrupts.install()
+    if handlesSignals { Interrupts.install() }
   }
 
   /// The path of this executable.
@@ -145,6 +146,7 @@ package struct Compiler {
     var start = clock.now
     var end: ContinuousClock.Instant?
     var verifying = Duration.zero
+    try console.checkCancelled()
     do throws(Diagnostic) {
       try pipeline.run(
         on: &model, in: &context,

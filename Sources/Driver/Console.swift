@@ -11,13 +11,24 @@ package struct Console: Sendable {
   private let usesColor: Bool
   /// A phase is one line that changes, not one for each.
   private let isLive: Bool
+  /// Takes everything that would go to a stream, where the compiler is part of another program.
+  private let observer: (@Sendable (ConsoleEvent) -> Void)?
   private let state = State()
+
+  /// A console of another program.
+  package init(observer: @escaping @Sendable (ConsoleEvent) -> Void) {
+    options = MessageOptions()
+    usesColor = false
+    isLive = false
+    self.observer = observer
+  }
 
   package init(
     _ options: MessageOptions = MessageOptions(),
     environment: (String) -> String? = { processEnvironment($0) }
   ) {
     self.options = options
+    observer = nil
     let isTerminal = isatty(STDERR_FILENO) == 1
     usesColor =
       options.format == .text && Console.usesColor(isTerminal: isTerminal, environment: environment)
@@ -37,6 +48,7 @@ package struct Console: Sendable {
   package func report(_ diagnostic: Diagnostic) {
     guard let shown = options.applied(to: diagnostic) else { return }
     if shown != diagnostic { state.hasFailed.store(true, ordering: .relaxed) }
+    if let observer { return observer(.diagnostic(shown)) }
     switch options.format {
     case .text: say(shown.text(inColor: usesColor))
     case .json: say(shown.json.text(indent: nil))
@@ -85,6 +97,7 @@ package struct Console: Sendable {
 
   /// A line that the user asked for with a flag.
   package func answer(_ line: String) {
+    if let observer { return observer(.note(line)) }
     switch options.format {
     case .text, .github: say(printable(line))
     case .sarif: break
@@ -96,6 +109,7 @@ package struct Console: Sendable {
 
   /// A result on standard output.
   package func result(_ text: String) throws(Diagnostic) {
+    if let observer { return observer(.result(text)) }
     guard write(text, to: STDOUT_FILENO) else { throw .standardOutput(systemMessage()) }
   }
 
@@ -105,16 +119,35 @@ package struct Console: Sendable {
   package func begin(_ title: String, of total: Int64?, in unit: Phase.Unit) {
     let phase = Phase(title: title, total: total, unit: unit, start: ContinuousClock.now)
     state.phase.withLock { $0 = phase }
+    if let observer { return observer(.progress(phase)) }
     if !isLive, options.progress != .never { note(phase.line) }
   }
 
   /// Says that so much more of the phase is done; from any thread.
-  package func advance(by amount: Int64) {
+  ///
+  /// Throws where the work was cancelled.
+  package func advance(by amount: Int64) throws(Diagnostic) {
+    try checkCancelled()
+    if let observer {
+      let phase = state.phase.withLock { phase -> Phase? in
+        phase?.add(amount)
+        return phase
+      }
+      if let phase { observer(.progress(phase)) }
+      return
+    }
     guard isLive else { return }
     let line = state.phase.withLock { phase -> String? in
       phase?.advance(by: amount, at: ContinuousClock.now)
     }
     if let line { write("\r\u{1B}[K\(printable(line))", to: STDERR_FILENO) }
+  }
+
+  /// Lets what is under way end with an error at the next place where it can; from any thread.
+  package func cancel() { state.isCancelled.store(true, ordering: .relaxed) }
+
+  package func checkCancelled() throws(Diagnostic) {
+    if state.isCancelled.load(ordering: .relaxed) { throw .cancelled() }
   }
 
   /// Ends the phase; its line goes from the terminal.
@@ -167,9 +200,20 @@ package struct Console: Sendable {
   /// What changes while a command runs, shared by the copies of its console.
   private final class State: Sendable {
     let hasFailed = Atomic(false)
+    let isCancelled = Atomic(false)
     let phase = Mutex<Phase?>(nil)
     let results = Mutex<[Diagnostic]>([])
   }
+}
+
+/// What a console has to say.
+package enum ConsoleEvent: Sendable {
+  case diagnostic(Diagnostic)
+  /// A line on what was done.
+  case note(String)
+  /// What goes to standard output.
+  case result(String)
+  case progress(Phase)
 }
 
 /// What this process was started with, its name first.

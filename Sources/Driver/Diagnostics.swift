@@ -50,6 +50,10 @@ extension Diagnostic {
         + "are its largest numbers now")
   }
 
+  static func cancelled() -> Diagnostic {
+    Diagnostic(.error, .limitReached, "the work was cancelled")
+  }
+
   static func cannotReadBack(_ output: String, _ reason: String) -> Diagnostic {
     Diagnostic(
       .error, .inputOutput, at: Location(file: output), "what was written \(reason)")

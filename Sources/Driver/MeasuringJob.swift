@@ -259,7 +259,7 @@ struct MeasuringJob {
     try calibration?.forEachBatch { (batch, index) throws(Diagnostic) in
       guard shard?.holds(batch: index) ?? true else { return }
       try body(batch, index, session)
-      console.advance(by: 1)
+      try console.advance(by: 1)
       isEmpty = false
     }
     if isEmpty, let shard { console.report(.emptyShard(shard.text)) }

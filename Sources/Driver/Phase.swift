@@ -5,12 +5,12 @@ package struct Phase: Sendable {
     case batches
   }
 
-  let title: String
+  package let title: String
   /// How much there is, where that is known.
-  let total: Int64?
+  package let total: Int64?
   let unit: Unit
   let start: ContinuousClock.Instant
-  private(set) var done: Int64 = 0
+  package private(set) var done: Int64 = 0
   private var nextLine: ContinuousClock.Instant?
   /// True while its line is on the terminal.
   var isShown = false
@@ -24,6 +24,8 @@ package struct Phase: Sendable {
 
   /// The line of a log.
   var line: String { total.map { "\(title): \(text(of: Double($0)))" } ?? title }
+
+  mutating func add(_ amount: Int64) { done += amount }
 
   /// The line of a terminal, where the last one is a tenth of a second old.
   mutating func advance(by amount: Int64, at now: ContinuousClock.Instant) -> String? {

@@ -110,7 +110,7 @@ extension Compiler {
     }
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
-      console.advance(by: question.byteCount)
+      try console.advance(by: question.byteCount)
       let count = answer.ranges.nonFiniteCount
       guard count == 0 || options.allowsNonFinite else {
         throw .weightNotFinite(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the example of each build system and checks what a change rebuilds.
 #
-# usage: run.sh [make | ninja | cmake | swiftpm | links | shards]...
+# usage: run.sh [make | ninja | cmake | swiftpm | links | shards | library]...
 #
 # FP8C names the binary (default: .build/release/fp8c), DASK_PYTHON a Python that has Dask's scheduler and
 # NumPy (default: .venv/dask/bin/python). All work is done in a temporary folder.
@@ -99,6 +99,48 @@ steps() {
   grep -q "error: .*model.onnx" "$work/log" || fail "$system: the error does not name the model"
   [ ! -e "$output" ] || fail "$system: a broken model left an output"
   echo "$system: broken model fails, no output: ok"
+}
+
+# The programs in C and in Swift that use the library print what the command prints, and write the same files.
+run_library() {
+  local built sample digits=$root/golden/models/digits/digits_cnn.ts.onnx
+  built=$(cd "$(dirname "$fp8c")" && pwd)
+  mkdir -p "$work/library"
+  cd "$work/library"
+  cc -std=c11 -Wall -Wextra -Werror "$root/Tests/Examples/library/main.c" -o c-sample \
+    -I"$root/Sources/CFP8Compiler/include" -L"$built" -lfp8compiler -Wl,-rpath,"$built" \
+    >"$work/log" 2>&1 || fail "library: the sample in C does not compile"
+  cp "$digits" model.onnx
+  head -c 100 model.onnx >broken.onnx
+  for sample in command ./c-sample "$built/fp8c-sample"; do
+    rm -f out.*
+    local kept="$work/library/$(basename "$sample")-kept"
+    mkdir -p "$kept"
+    local step
+    for step in "inspect model.onnx" "quantize model.onnx out.onnx" "verify model.onnx out.onnx" \
+      "verify broken.onnx out.onnx" "quantize broken.onnx out.onnx" "inspect no.onnx"; do
+      # shellcheck disable=SC2086
+      set -- $step
+      local status=0
+      if [ "$sample" = command ]; then
+        case $1 in
+          inspect) "$built/fp8c" inspect "$2" --scale-method unit_scale ;;
+          quantize) "$built/fp8c" quantize "$2" -o "$3" --scale-method unit_scale --progress never ;;
+          verify) "$built/fp8c" verify "$2" "$3" ;;
+        esac >"$kept/$*.out" 2>"$kept/$*.err" || status=$?
+      else
+        "$sample" "$@" >"$kept/$*.out" 2>"$kept/$*.err" || status=$?
+      fi
+      echo "$status" >"$kept/$*.status"
+    done
+    cp out.* "$kept"
+    diff -r "$work/library/command-kept" "$kept" >"$work/log" 2>&1 \
+      || fail "library: $sample says or writes something else"
+  done
+  [ "$(cat "$work/library/command-kept/quantize broken.onnx out.onnx.status")" = 65 ] \
+    || fail "library: a broken model"
+  cd "$root"
+  echo "library: programs in C and Swift print and write what the command does: ok"
 }
 
 run_make() {
