@@ -27,3 +27,17 @@ int fp8c_start_thread(void (*run)(void *), void *context) {
   pthread_detach(thread);
   return 0;
 }
+
+struct fp8c_lock {
+  pthread_mutex_t mutex;
+};
+
+fp8c_lock *fp8c_new_lock(void) {
+  fp8c_lock *lock = malloc(sizeof *lock);
+  if (lock == NULL || pthread_mutex_init(&lock->mutex, NULL) != 0) abort();
+  return lock;
+}
+
+void fp8c_take_lock(fp8c_lock *lock) { pthread_mutex_lock(&lock->mutex); }
+
+void fp8c_give_lock(fp8c_lock *lock) { pthread_mutex_unlock(&lock->mutex); }

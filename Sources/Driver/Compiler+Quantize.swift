@@ -18,7 +18,7 @@ extension Compiler {
   static let front = "infer-types, canonicalize, raise-opset, \(search)"
   private static let back =
     "bind-measurements, assign-scales, lower-to-fp8, fold-scales, clamp-quantizers, "
-    + "convert-precision"
+    + "convert-precision, annotate-nodes"
 
   /// `fp8c quantize`: reads the measurements and writes the FP8 model with its tables.
   package func quantize() throws(Diagnostic) -> ExitStatus {

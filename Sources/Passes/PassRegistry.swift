@@ -10,7 +10,7 @@ package enum PassRegistry {
     EraseCollectives.self, InsertObservers.self,
     BindMeasurements.self, AssignScales.self, LowerToFP8.self, FoldScales.self,
     ClampQuantizers.self,
-    ConvertPrecision.self, ObserveErrors.self,
+    ConvertPrecision.self, AnnotateNodes.self, ObserveErrors.self,
   ]
 
   /// The pass of that name with default options.

@@ -39,10 +39,12 @@ final class Job: Sendable {
 ///
 /// Where the system gives no thread, the work is done by those who wait for it. A queue of the system's library
 /// would wait for one without end, as it does in containers that limit processes.
-final class Pool: Sendable {
+@safe final class Pool: @unchecked Sendable {
   static let shared = Pool()
 
-  private let state = Mutex(State())
+  /// Looked at under the lock, which is the system's: checkers of threads do not see Swift's `Mutex`.
+  private var state = State()
+  private let lock = unsafe fp8c_new_lock()
   private let isThere = DispatchSemaphore(value: 0)
 
   private struct State {
@@ -52,7 +54,7 @@ final class Pool: Sendable {
   }
 
   func add(_ job: Job) {
-    let needsThread = state.withLock { state in
+    let needsThread = locked { state in
       state.pending.append(job)
       guard state.pending.count > state.idle, state.threads < Parallel.processors else {
         return false
@@ -61,12 +63,18 @@ final class Pool: Sendable {
       return true
     }
     if needsThread, !startThread() {
-      state.withLock { state in
+      locked { state in
         state.threads -= 1
         if state.threads == 0 { state.pending = [] }
       }
     }
     isThere.signal()
+  }
+
+  private func locked<Result>(_ body: (inout State) -> Result) -> Result {
+    unsafe fp8c_take_lock(lock)
+    defer { unsafe fp8c_give_lock(lock) }
+    return body(&state)
   }
 
   private func startThread() -> Bool {
@@ -75,9 +83,9 @@ final class Pool: Sendable {
 
   private func work() {
     while true {
-      state.withLock { $0.idle += 1 }
+      locked { $0.idle += 1 }
       isThere.wait()
-      let job = state.withLock { state -> Job? in
+      let job = locked { state -> Job? in
         state.idle -= 1
         return state.pending.isEmpty ? nil : state.pending.removeFirst()
       }

@@ -65,7 +65,10 @@ import Testing
     #expect(text.contains("doc \"doc of the model\""))
     #expect(text.contains("doc \"doc of the graph\""))
     for name in ["fc1", "relu", "fc2"] {
-      let meta = "meta {\"example.org/note\": \"metadata of \(name)\"}"
+      // What fp8c says of a node stands behind what was there.
+      let meta =
+        "meta {\"example.org/note\": \"metadata of \(name)\""
+        + (name == "relu" ? "}" : ", \"fp8c.module\": \"\(name)\"")
       #expect(text.contains("name \"\(name)\" doc \"doc of \(name)\" \(meta)"))
     }
   }
