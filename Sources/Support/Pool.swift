@@ -1,14 +1,13 @@
 internal import CSystem
 internal import Dispatch
-internal import Synchronization
 
 /// A piece of work that is done once, by a thread of the pool or by the one that waits for it.
-final class Job: Sendable {
-  /// Gone once somebody has begun, with all that it holds.
-  private let work: Mutex<(@Sendable () -> Void)?>
+final class Job: @unchecked Sendable {
+  /// Gone once somebody has begun, with all that it holds; looked at under the pool's lock.
+  private var work: (@Sendable () -> Void)?
   private let isDone = DispatchSemaphore(value: 0)
 
-  init(_ work: @escaping @Sendable () -> Void) { self.work = Mutex(work) }
+  init(_ work: @escaping @Sendable () -> Void) { self.work = work }
 
   /// Does the work where nobody has begun it.
   func run() {
@@ -28,7 +27,7 @@ final class Job: Sendable {
   }
 
   private func claimed() -> (@Sendable () -> Void)? {
-    work.withLock { work in
+    Pool.shared.locked { _ in
       defer { work = nil }
       return work
     }
@@ -47,7 +46,7 @@ final class Job: Sendable {
   private let lock = unsafe fp8c_new_lock()
   private let isThere = DispatchSemaphore(value: 0)
 
-  private struct State {
+  struct State {
     var pending: [Job] = []
     var threads = 0
     var idle = 0
@@ -71,7 +70,8 @@ final class Job: Sendable {
     isThere.signal()
   }
 
-  private func locked<Result>(_ body: (inout State) -> Result) -> Result {
+  /// Calls the body with the lock held.
+  func locked<Result>(_ body: (inout State) -> Result) -> Result {
     unsafe fp8c_take_lock(lock)
     defer { unsafe fp8c_give_lock(lock) }
     return body(&state)
