@@ -232,7 +232,7 @@ def limits(options, _, __):
             plan = [(resource.RLIMIT_FSIZE, size, {74}) for size in (0, 4096, largest // 2, largest - 1)
                     if size < largest]
             plan += [(resource.RLIMIT_FSIZE, largest, {0, 74})]
-            plan += [(resource.RLIMIT_NOFILE, number, {0, 66, 73}) for number in range(4, 12)]
+            plan += [(resource.RLIMIT_NOFILE, number, {0, 66, 73, 74}) for number in range(4, 12)]
             plan += [(resource.RLIMIT_NPROC, number, {0}) for number in (1, 2, 3)]
             plan += [(resource.RLIMIT_STACK, size << 10, {0}) for size in (1024, 4096)]
             plan += [(resource.RLIMIT_AS, size << 20, {0}) for size in (64, 96, 128, 512)]
