@@ -29,7 +29,7 @@ package struct Phase: Sendable {
 
   /// The line of a terminal, where the last one is a tenth of a second old.
   mutating func advance(by amount: Int64, at now: ContinuousClock.Instant) -> String? {
-    done += amount
+    add(amount)
     if let nextLine, now < nextLine { return nil }
     nextLine = now + .milliseconds(100)
     isShown = true

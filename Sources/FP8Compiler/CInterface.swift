@@ -100,19 +100,22 @@ private final class Listener: Sendable {
   }
 }
 
-private func handle(_ job: OpaquePointer?) -> Handle {
-  guard let job = unsafe job else { fatalError("a job is NULL") }
-  return unsafe Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(job)).takeUnretainedValue()
+private func handle(_ job: OpaquePointer?) -> Handle? {
+  unsafe job.map { unsafe Unmanaged<Handle>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
 }
 
-private func text(_ string: UnsafePointer<CChar>?) -> String {
-  guard let string = unsafe string else { fatalError("a string is NULL") }
-  return unsafe String(cString: string)
+private func text(_ string: UnsafePointer<CChar>?) -> String? {
+  unsafe string.map { unsafe String(cString: $0) }
 }
+
+/// What a function returns that is given NULL for a job or a string.
+private let usage: Int32 = 64
 
 @_cdecl("fp8c_job_new")
 public func jobNew(_ path: UnsafePointer<CChar>?) -> OpaquePointer? {
-  unsafe OpaquePointer(Unmanaged.passRetained(Handle(model: text(path))).toOpaque())
+  unsafe text(path).map {
+    unsafe OpaquePointer(Unmanaged.passRetained(Handle(model: $0)).toOpaque())
+  }
 }
 
 @_cdecl("fp8c_job_free")
@@ -134,8 +137,9 @@ public func versionText() -> UnsafePointer<CChar>? { unsafe version.text }
 public func jobSet(
   _ job: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?
 ) -> Int32 {
-  let handle = unsafe handle(job)
-  let (name, value) = unsafe (text(name), text(value))
+  guard let handle = unsafe handle(job), let name = unsafe text(name),
+    let value = unsafe text(value)
+  else { return usage }
   return switch handle.set(name, value) {
   case true?: handle.keep(nil, 0)
   case false?: handle.keep("error: option '\(name)' has the value '\(value)'", 64)
@@ -150,29 +154,29 @@ public func jobObserve(
   _ context: UnsafeMutableRawPointer?
 ) {
   let function = unsafe observer.map { unsafe unsafeBitCast($0, to: fp8c_observer.self) }
-  unsafe handle(job).listen(function, context)
+  unsafe handle(job)?.listen(function, context)
 }
 
 @_cdecl("fp8c_job_inspect")
 public func jobInspect(_ job: OpaquePointer?) -> Int32 {
-  unsafe handle(job).run { (job) throws(Failure) in try job.inspect() }
+  unsafe handle(job)?.run { (job) throws(Failure) in try job.inspect() } ?? usage
 }
 
 @_cdecl("fp8c_job_measure")
 public func jobMeasure(_ job: OpaquePointer?) -> Int32 {
-  unsafe handle(job).run { (job) throws(Failure) in try job.measure() }
+  unsafe handle(job)?.run { (job) throws(Failure) in try job.measure() } ?? usage
 }
 
 @_cdecl("fp8c_job_quantize")
 public func jobQuantize(_ job: OpaquePointer?, _ output: UnsafePointer<CChar>?) -> Int32 {
-  let output = unsafe text(output)
-  return unsafe handle(job).run { (job) throws(Failure) in try job.quantize(to: output) }
+  guard let handle = unsafe handle(job), let output = unsafe text(output) else { return usage }
+  return handle.run { (job) throws(Failure) in try job.quantize(to: output) }
 }
 
 @_cdecl("fp8c_job_compile")
 public func jobCompile(_ job: OpaquePointer?, _ output: UnsafePointer<CChar>?) -> Int32 {
-  let output = unsafe text(output)
-  return unsafe handle(job).run { (job) throws(Failure) in try job.compile(to: output) }
+  guard let handle = unsafe handle(job), let output = unsafe text(output) else { return usage }
+  return handle.run { (job) throws(Failure) in try job.compile(to: output) }
 }
 
 @_cdecl("fp8c_job_verify")
@@ -180,18 +184,21 @@ public func jobVerify(
   _ job: OpaquePointer?, _ quantized: UnsafePointer<CChar>?,
   _ inputs: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int
 ) -> Int32 {
-  let quantized = unsafe text(quantized)
+  guard let handle = unsafe handle(job), let quantized = unsafe text(quantized) else {
+    return usage
+  }
   let paths = unsafe UnsafeBufferPointer(start: inputs, count: inputs == nil ? 0 : count)
-  let batches = unsafe paths.map { unsafe text($0) }
-  return unsafe handle(job).run { (job) throws(Failure) in
+  let batches = unsafe paths.compactMap { unsafe text($0) }
+  guard batches.count == paths.count else { return usage }
+  return handle.run { (job) throws(Failure) in
     try job.verify(quantized, inputs: batches)
   }
 }
 
 @_cdecl("fp8c_job_cancel")
-public func jobCancel(_ job: OpaquePointer?) { unsafe handle(job).job.cancel() }
+public func jobCancel(_ job: OpaquePointer?) { unsafe handle(job)?.job.cancel() }
 
 @_cdecl("fp8c_job_error")
 public func jobError(_ job: OpaquePointer?) -> UnsafePointer<CChar>? {
-  unsafe handle(job).errorText
+  unsafe handle(job)?.errorText
 }

@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// Work on one ONNX model: what the command `fp8c` does, for a program in Swift.
 ///
-///     let job = Job(model: "model.onnx") { event in print(event) }
+///     var job = Job(model: "model.onnx") { event in print(event) }
 ///     job.options.scaleMethod = "unit_scale"
 ///     try job.quantize(to: "model.fp8.onnx")
 ///

@@ -51,7 +51,7 @@ const char *fp8c_version(void);
 /// "memory-limit" (bytes) and "sync". Flags are "true" or "false".
 ///
 /// Like every function that returns a number: 0, or the exit status that the command ends with, and then
-/// `fp8c_job_error` says why.
+/// `fp8c_job_error` says why. NULL for a job or a string is a usage error, 64, and does nothing.
 int fp8c_job_set(fp8c_job *job, const char *name, const char *value);
 
 void fp8c_job_observe(fp8c_job *job, fp8c_observer observer, void *context);

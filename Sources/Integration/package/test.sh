@@ -55,15 +55,15 @@ run_with_proc() { # ROOT COMMAND...
 
 compiles() { # NAME COMMAND: compiles in the root of that name, and keeps what was written
   local to=$work/$1
-  mkdir -p "$to/work" "$to/tmp"
-  cp golden/models/digits/digits_cnn.ts.onnx golden/models/digits/calib.npz "$to/work"
-  cp "$FP8C_ONNXRUNTIME" "$to/work/libonnxruntime.so"
-  run_in "$to" "$2" quantize /work/digits_cnn.ts.onnx -o /work/unit.onnx --scale-method unit_scale -q
-  run_with_proc "$to" "$2" compile /work/digits_cnn.ts.onnx -o /work/out.onnx \
-    --calibration /work/calib.npz --onnxruntime /work/libonnxruntime.so \
-    --dump-stats-path /work/measure -q
+  mkdir -p "$to/data" "$to/tmp"
+  cp golden/models/digits/digits_cnn.ts.onnx golden/models/digits/calib.npz "$to/data"
+  cp "$FP8C_ONNXRUNTIME" "$to/data/libonnxruntime.so"
+  run_in "$to" "$2" quantize /data/digits_cnn.ts.onnx -o /data/unit.onnx --scale-method unit_scale -q
+  run_with_proc "$to" "$2" compile /data/digits_cnn.ts.onnx -o /data/out.onnx \
+    --calibration /data/calib.npz --onnxruntime /data/libonnxruntime.so \
+    --dump-stats-path /data/measure -q
   mkdir "$work/outputs-$1"
-  cp "$to"/work/unit.* "$to"/work/out.* "$to"/work/measure* "$work/outputs-$1"
+  cp "$to"/data/unit.* "$to"/data/out.* "$to"/data/measure* "$work/outputs-$1"
   echo "$1: $(run_in "$to" "$2" --version), $(ls "$work/outputs-$1" | wc -l) files"
 }
 

@@ -22,6 +22,7 @@ int main(int count, char **arguments) {
     return 64;
   }
   const char *what = arguments[1], *output = count > 3 ? arguments[3] : "out.onnx";
+  if (fp8c_job_new(NULL) != NULL || fp8c_job_inspect(NULL) != 64) return 70;
   fp8c_job *job = fp8c_job_new(arguments[2]);
   fp8c_job_observe(job, print_event, NULL);
   int status = fp8c_job_set(job, "scale-method", "unit_scale");
