@@ -206,6 +206,30 @@ import Verification
       try proof(dropped, of: source).differences.first?.message == "attribute 'pads' is another")
   }
 
+  @Test func `a mask of booleans is the same as what is added for it`() throws {
+    let inputs = "%q: f32[1, 2, 3, 4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4], %m: bool[3, 3]"
+    let source = """
+      graph @m(\(inputs)) -> (%y) {
+        %y = Attention(%q, %k, %v, %m) : f32[1, 2, 3, 4] name "a"
+      }
+      """
+    let written = """
+      graph @m(\(inputs)) -> (%y) {
+        weight @seen: f32[] = [0.0]
+        weight @hidden: f32[] = [-inf]
+        weight @one: f32[] = [1.0]
+        %n = Where(%m, @seen, @hidden) : f32[3, 3]
+        %y = "d"::Fp8Attention(%q, %k, %v, %n, @one, @one, @one, @one, @one, @one) : f32[1, 2, 3, 4]
+      }
+      """
+    #expect(try proof(written, of: source).differences == [])
+    let turned = written.replacing("@seen, @hidden)", with: "@hidden, @seen)")
+    #expect(
+      try proof(turned, of: source).differences.first?.message.hasPrefix(
+        "reads the result of Where")
+        == true)
+  }
+
   @Test func `attributes are the same on both sides`() throws {
     let source = """
       graph @m(%x: f32[1, 2, 3, 3]) -> (%y) {
