@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo golden bench bench-peers matrix lint install install-files package test-package test-tools soak fuzz strace dependencies generated runtime
+.PHONY: all build test demo docs golden bench bench-peers matrix lint install install-files package test-package test-tools soak fuzz strace dependencies generated runtime
 
 all: build
 
@@ -51,6 +51,9 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/benc
 	  make ninja cmake links shards library swiftpm
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py --fp8c .build/debug/fp8c $(SHORT_SOAK)
+	Sources/Integration/make-docs.sh .build/debug/fp8c .build/debug .build/documentation
+	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
+	  LLVM_PROFILE_FILE=/dev/null .venv/bin/python Tests/Examples/documentation.py .build/debug/fp8c
 	$(MAKE) test-package
 
 # A minute of what 'make soak' does for hours, always the same.
@@ -60,6 +63,11 @@ demo: build runtime
 	@FP8C=$(FP8C) \
 	  FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  Sources/Integration/demo.sh
+
+# The reference and the tutorials as a DocC archive, which any server of files serves.
+docs: build
+	swift build --target FP8Compiler
+	Sources/Integration/make-docs.sh $(FP8C) .build/debug .build/documentation
 
 # Rewrites the golden files: their difference is to be read before it is committed.
 golden: build

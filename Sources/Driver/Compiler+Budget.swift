@@ -84,6 +84,8 @@ private struct BudgetSearch {
     options.showsTiming = false
     options.showsStatistics = false
     (options.printBefore, options.printAfter) = ([], [])
+    // Codes inside the graph cost what codes at its interface do, which has the source's types then.
+    options.hasFP8Cache = false
     self.compiler = Compiler(
       options: options, console: Console(quiet), environment: compiler.environment)
     self.budget = budget

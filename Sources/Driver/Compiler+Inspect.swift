@@ -127,6 +127,7 @@ extension Compiler {
     }
     try run(pipeline, on: &model, in: &context)
     report(context)
+    explain(model, context)
     if let output = options.output {
       try write(model.text, to: output)
     } else {

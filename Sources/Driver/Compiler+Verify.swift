@@ -12,8 +12,10 @@ extension Compiler {
     quantized: String, inputs: [String], labels: String?, minimum: Double?, maximumDrop: Double?
   ) throws(Diagnostic) -> ExitStatus {
     if maximumDrop != nil, labels == nil { throw .dropWithoutLabels() }
+    var scales: [String: Double] = [:]
     do throws(Diagnostic) {
       let proof = try proveStructure(of: quantized)
+      scales = proof.interfaceScales
       let (nodes, weights) = (proof.nodeCount, proof.claims.count)
       try console.result("structure: \(nodes) operators and \(weights) weights are the source's\n")
     } catch {
@@ -33,7 +35,8 @@ extension Compiler {
     let runtime = try runtime()
     var context = PassContext(try settings(Configuration()))
     let reference = try RunnableModel(path: options.model, self, &context)
-    let candidate = try RunnableModel(path: quantized, self, &context)
+    var candidate = try RunnableModel(path: quantized, self, &context)
+    candidate.replaceCodes(atScales: scales, like: graph)
     for (path, runnable) in [(options.model, reference), (quantized, candidate)]
     where runnable.isTwin {
       console.note(

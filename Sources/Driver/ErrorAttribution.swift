@@ -92,7 +92,13 @@ struct ErrorAttribution {
       guard let module = known[graph.modules[index].path] else { continue }
       var ports = graph.modules[index].ports
       for position in ports.indices {
-        ports[position].scale = module.ports.first { $0.name == ports[position].name }?.scale
+        let scale = module.ports.first { $0.name == ports[position].name }?.scale
+        // The table has the axis of what was written, whose weight may be the other way round.
+        if case .perChannel(let values, _)? = scale, let axis = ports[position].channelAxis {
+          ports[position].scale = .perChannel(values, axis: axis)
+        } else {
+          ports[position].scale = scale
+        }
       }
       graph.updateModule(at: index) { $0.ports = ports }
     }

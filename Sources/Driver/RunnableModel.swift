@@ -68,6 +68,37 @@ struct RunnableModel {
     if !isTwin { self.model = written }
   }
 
+  /// Lets inputs and outputs that are FP8 codes have the numbers that they have in the source.
+  ///
+  /// `scales` says what a code stands for, by the name of the value.
+  mutating func replaceCodes(atScales scales: [String: Double], like source: Graph) {
+    var graph = model.graph
+    let first = graph.nodeIDs.first { _ in true }
+    for id in graph.inputs where graph[id].type?.tensor?.element.isFloat8 == true {
+      let name = graph[id].name
+      guard let scale = scales[name], let element = graph[id].type?.element,
+        let type = source.value(named: name).flatMap({ source[$0].type })
+      else { continue }
+      graph.rename(id, to: graph.freshName("\(name).codes"))
+      let values = graph.addInput(name, type)
+      let wide = graph.cast(values, to: .float32, named: "\(name).wide", before: first)
+      let scaled = graph.multiplied(
+        wide, by: Float(1 / scale), named: "\(name).scaled", before: first)
+      graph.replaceReaders(
+        of: id, with: graph.cast(scaled, to: element, named: "\(name).cast", before: first))
+      graph.removeValue(id)
+    }
+    for id in graph.outputs where graph[id].type?.tensor?.element.isFloat8 == true {
+      let name = graph[id].name
+      guard let scale = scales[name] else { continue }
+      graph.rename(id, to: graph.freshName("\(name).codes"))
+      let wide = graph.cast(id, to: .float32, named: "\(name).wide")
+      let values = graph.multiplied(wide, by: Float(scale), named: name)
+      graph.setOutputs(graph.outputs.map { $0 == id ? values : $0 })
+    }
+    model.graph = graph
+  }
+
   /// A session in which weights that are as they were stay in their files.
   func session(_ runtime: Runtime, optimize: Bool = false) throws(Diagnostic) -> Session {
     let path = store.paths[0]
@@ -80,5 +111,25 @@ struct RunnableModel {
     } catch {
       throw error.inFile(path)
     }
+  }
+}
+
+extension Graph {
+  fileprivate mutating func cast(
+    _ value: ValueID, to element: ElementType, named name: String, before node: NodeID? = nil
+  ) -> ValueID {
+    var cast = Node(op: "Cast", inputs: [value], outputs: [])
+    cast.attributes = [Attribute("to", .int(Int64(element.rawValue)))]
+    let type = ValueType.tensor(TensorType(element, self[value].type?.tensor?.shape))
+    return addNode(cast, result: name, type: type, before: node)
+  }
+
+  fileprivate mutating func multiplied(
+    _ value: ValueID, by number: Float, named name: String, before node: NodeID? = nil
+  ) -> ValueID {
+    let factor = addWeight(freshName("\(name).factor"), Weight([number], sizes: []))
+    return addNode(
+      Node(op: "Mul", inputs: [value, factor], outputs: []), result: name, type: self[value].type,
+      before: node)
   }
 }

@@ -119,4 +119,5 @@ def main():
         (folder / f"{'-'.join(path)}.1").write_text(page(command, path, version, near))
 
 
-main()
+if __name__ == "__main__":
+    main()

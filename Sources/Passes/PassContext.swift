@@ -1,3 +1,4 @@
+internal import IR
 package import Support
 
 /// What a pass may know beside the model, and what it has to say.
@@ -27,6 +28,14 @@ package struct PassContext {
     var diagnostic = diagnostic
     diagnostic.severity = severity
     diagnostics.append(diagnostic)
+  }
+
+  /// Notes that a module which was selected stays in high precision after all.
+  mutating func leave(_ module: QuantizedModule, of graph: Graph, because reason: String) {
+    left.append(
+      LeftNode(
+        node: module.nodes.last.map { graph.label(of: $0) } ?? "", kind: module.kind,
+        type: module.type, path: module.path, reason: reason))
   }
 
   /// Adds to a number that `--statistics` prints.

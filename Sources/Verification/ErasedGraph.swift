@@ -20,6 +20,8 @@ final class ErasedGraph {
   private(set) var order: [Int]
   /// The axis of the scales that a weight's codes are multiplied by where they are dequantized.
   private(set) var scaleAxes: [ValueID: Int] = [:]
+  /// The operators that join codes which enter the graph with codes made in it, and what all are multiplied by.
+  private(set) var joins: [NodeID: Factor] = [:]
   /// What is behind the values that are not what counts themselves, by the value's index.
   private var table: [Erased?]
   private let outerCodes: Set<String>
@@ -51,13 +53,22 @@ final class ErasedGraph {
     for (place, id) in graph.nodeIDs.enumerated() {
       order[Int(id.index)] = place
       let node = graph[id]
-      guard node.domain.isEmpty, let output = node.outputs.first ?? nil else { continue }
+      guard let output = node.outputs.first ?? nil else { continue }
+      if StructuralProof.wholeFunctions.contains(node.op), !node.domain.isEmpty {
+        // Attention as one operator gives codes and says what it multiplied by.
+        let factor = node.input(9).flatMap { constant($0) }
+        table[Int(output.index)] = Erased(core: output, factor: factor ?? Factor())
+      }
+      guard node.domain.isEmpty else { continue }
       if node.op == "DequantizeLinear", let operand = node.input(0),
         let scale = node.input(1), constant(scale)?.isScalar == false
       {
         scaleAxes[operand] = Int(node.int("axis") ?? 1)
       }
-      if let passed = passed(node, isClamp: clamps.contains(id)) {
+      if let factor = joined(node) {
+        joins[id] = factor
+        table[Int(output.index)] = Erased(core: output, factor: factor)
+      } else if let passed = passed(node, isClamp: clamps.contains(id)) {
         table[Int(output.index)] = passed
       } else if let count = ErasedGraph.linear[node.op], !ErasedGraph.hasBias(node) {
         var result = Erased(core: output)
@@ -100,6 +111,70 @@ final class ErasedGraph {
     outerCodes.union(graph.values.filter { isCode($0) }.map { graph[$0].name })
   }
 
+  // MARK: Codes that enter the graph
+
+  /// The operators that put new entries into a cache, and how many operands hold entries.
+  static func joinedCount(_ node: Node) -> Int {
+    switch node.op {
+    case "Concat": node.inputs.count
+    case "TensorScatter": 2
+    default: 0
+    }
+  }
+
+  /// What codes that enter the graph are multiplied by follows from what is done with them first.
+  private func isOpen(_ value: ValueID) -> Bool {
+    graph[value].origin == .input && graph[value].type?.tensor?.element.isFloat8 == true
+      && table[Int(value.index)] == nil
+  }
+
+  /// The factor of codes that enter the graph where they are joined with others: what their quantizer takes.
+  ///
+  /// Whether those come to it, with all that is before their quantizer, is asked where operands are compared.
+  private func joined(_ node: Node) -> Factor? {
+    let operands = node.inputs.prefix(ErasedGraph.joinedCount(node)).compactMap { $0 }
+    let open = operands.filter { isOpen(self[$0].core) }
+    guard !open.isEmpty,
+      let made = operands.first(where: { !isOpen(self[$0].core) }),
+      let factor = quantizer(of: made)
+    else { return nil }
+    for operand in open {
+      let core = self[operand].core
+      table[Int(core.index)] = Erased(core: core, factor: factor)
+      table[Int(operand.index)] = table[Int(core.index)]
+    }
+    return factor
+  }
+
+  /// What codes were multiplied by last.
+  private func quantizer(of codes: ValueID) -> Factor? {
+    var current = codes
+    for _ in 0..<8 {
+      guard let producer = graph[current].producer else { return nil }
+      let node = graph[producer]
+      let constants = node.inputs.map { $0.flatMap { constant($0) } }
+      switch node.op {
+      case "QuantizeLinear": return constants.count > 1 ? constants[1]?.inverted : nil
+      case "Mul" where constants.contains { $0?.isScalar == true }:
+        return constants.compactMap { $0 }.first
+      case "Div" where constants.last??.isScalar == true: return constants.last??.inverted
+      case "Cast", "BitCast", "Identity":
+        guard let next = node.input(0) else { return nil }
+        current = next
+      case "Min", "Max":
+        guard let next = clamped(node) else { return nil }
+        current = next
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  /// What codes that leave the graph may be multiplied by: what those that enter it are.
+  var factorsOfInputs: [Factor] {
+    graph.inputs.filter { graph[$0].type?.tensor?.element.isFloat8 == true }.map { self[$0].factor }
+  }
+
   /// What a node passes on, where it is none that counts.
   private func passed(_ node: Node, isClamp: Bool) -> Erased? {
     switch node.op {
@@ -127,9 +202,14 @@ final class ErasedGraph {
       guard let operand = node.input(0), let scale = node.input(1).flatMap({ constant($0) }),
         graph[operand].type?.tensor?.element.isFloat8 == true || isCode(operand)
       else { return nil }
-      var result = self[operand]
-      result.factor = result.factor.times(scale)
-      return result
+      return scaled(self[operand], by: scale)
+    case "BitCast":
+      // Codes are joined as bytes where an operator does not know their type.
+      let values = [node.input(0), node.outputs.first ?? nil].compactMap { $0 }
+      guard values.contains(where: { graph[$0].type?.tensor?.element.isFloat8 == true }) else {
+        return nil
+      }
+      return node.input(0).map { self[$0] }
     case "Min", "Max":
       guard isClamp, let operand = clamped(node) else { return nil }
       return self[operand]
@@ -144,13 +224,22 @@ final class ErasedGraph {
 
   /// Vectors multiply the channels of a product; elsewhere, behind a bias too, they are operands like others.
   private func multiplied(_ value: ValueID, by factor: Factor) -> Erased? {
-    var result = self[value]
+    let result = self[value]
     if !factor.isScalar {
       guard let producer = graph[result.core].producer,
         ErasedGraph.products.contains(graph[producer].op), !ErasedGraph.hasBias(graph[producer])
       else { return nil }
     }
-    result.factor = result.factor.times(factor)
+    return scaled(result, by: factor)
+  }
+
+  private func scaled(_ value: Erased, by factor: Factor) -> Erased {
+    var result = value
+    if factor.isScalar, isOpen(value.core) {
+      table[Int(value.core.index)] = Erased(core: value.core, factor: factor.inverted)
+    } else {
+      result.factor = result.factor.times(factor)
+    }
     return result
   }
 

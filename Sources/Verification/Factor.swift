@@ -75,8 +75,10 @@ struct Factor: Equatable, Sendable {
     var ratio = number / other.number
     for count in Set(channels.keys).union(other.channels.keys).sorted() {
       let ones = [Double](repeating: 1, count: count)
-      let ratios = zip(channels[count] ?? ones, other.channels[count] ?? ones).compactMap {
-        $0 == $1 ? ($0 == 0 ? nil : 1) : $0 / $1
+      let pairs = zip(channels[count] ?? ones, other.channels[count] ?? ones)
+      let ratios = pairs.compactMap { ours, theirs -> Double? in
+        if ours == theirs { return ours == 0 ? nil : 1 }
+        return ours / theirs
       }
       guard let first = ratios.first else { return true }
       guard ratios.allSatisfy({ abs($0 - first) <= tolerance * abs(first) }) else { return false }

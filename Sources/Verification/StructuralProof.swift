@@ -13,6 +13,8 @@ package struct StructuralProof {
   package private(set) var differences: [Difference] = []
   package private(set) var claims: [Claim] = []
   package private(set) var balances: [Balance] = []
+  /// What one code of an input or output stands for that has numbers in the source, by its name.
+  package private(set) var interfaceScales: [String: Double] = [:]
   /// The first place where nothing can be said, and why.
   package private(set) var notCompared: (node: String, reason: String)?
   /// How many operators of the source were compared.
@@ -94,6 +96,7 @@ package struct StructuralProof {
     let roots = (add(source, to: .source, parent: nil), add(written, to: .written, parent: nil))
     pairOutputs(roots.0, roots.1)
     while let pair = pending.popLast() { compare(pair) }
+    nameInterface(source, written, roots.1)
     compareTies()
     differences = found.sorted { $0.order < $1.order }.map(\.1)
     if differences.isEmpty { closeBalances() }
@@ -193,9 +196,40 @@ package struct StructuralProof {
         "has \(second.outputs.count) outputs, expected \(first.outputs.count)")
     }
     for (left, right) in zip(first.outputs, second.outputs) {
-      read(
-        Reference(scope: source, value: left), Reference(scope: written, value: right), Int.max,
-        "output '\(first[left].name)'")
+      let place = "output '\(first[left].name)'"
+      let references = (
+        Reference(scope: source, value: left), Reference(scope: written, value: right)
+      )
+      let isCode = [first[left], second[right]].map { $0.type?.tensor?.element.isFloat8 == true }
+      if isCode == [false, true] {
+        readCodes(references.0, references.1, place)
+      } else {
+        read(references.0, references.1, Int.max, place)
+      }
+    }
+  }
+
+  /// An output whose codes stand for the source's numbers: at a scale that codes of an input have.
+  private mutating func readCodes(_ source: Reference, _ written: Reference, _ place: String) {
+    let (left, right) = (behind(source, .source), behind(written, .written))
+    let known = erased(.written, written.scope).factorsOfInputs.map { $0.times(left.factor) }
+    if !known.contains(where: { right.factor.isNear($0, within: tolerance) }) {
+      note(Int.max, place, "gives codes of numbers times \(right.factor.text), which no input has")
+    }
+    push(Pair(source: left.core, written: right.core, order: Int.max, place: place))
+  }
+
+  /// Notes the scales of codes that enter and leave, where they are known.
+  private mutating func nameInterface(_ source: Graph, _ written: Graph, _ scope: Int) {
+    for value in written.inputs + written.outputs
+    where written[value].type?.tensor?.element.isFloat8 == true {
+      let name = written[value].name
+      let element = source.value(named: name).flatMap { source[$0].type?.tensor?.element }
+      let found = behind(Reference(scope: scope, value: value), .written)
+      guard element?.isFloat8 == false, found.codes.isEmpty, !found.factor.isUnknown,
+        let factor = found.factor.common(within: 0)
+      else { continue }
+      interfaceScales[name] = 1 / factor
     }
   }
 
@@ -303,6 +337,8 @@ package struct StructuralProof {
     }
     let op = first.node.op
     let count = ErasedGraph.linear[op] ?? 0
+    let join = erased(.written, pair.written.scope).joins[second.id]
+    let joinedCount = join == nil ? 0 : ErasedGraph.joinedCount(second.node)
     let hasBias = ["Gemm", "Conv", "ConvTranspose"].contains(op) && left.count > 2
     if hasBias { balanceProduct(left, right, pair, order, place) }
     for index in left.indices {
@@ -320,13 +356,17 @@ package struct StructuralProof {
         Reference(scope: pair.source.scope, value: value),
         moved?.data ?? Reference(scope: pair.written.scope, value: other)
       )
-      if index < count {
+      if index < count || StructuralProof.valueless.contains(op) {
         pushLinear(references.0, references.1, order, place, channelPlace(op, index, first.node))
       } else {
-        read(references.0, references.1, order, place)
+        let factor = index < joinedCount ? join : nil
+        read(references.0, references.1, order, place, times: factor ?? Factor())
       }
     }
   }
+
+  /// The operators that see an operand's shape and not its elements.
+  private static let valueless: Set<String> = ["Shape", "Size"]
 
   private func trimmed(_ values: [ValueID?]) -> [ValueID?] {
     var values = values

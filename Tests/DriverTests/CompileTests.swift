@@ -232,4 +232,39 @@ import Testing
     let rounded = (bits &+ 0x7FFF &+ (bits >> 16 & 1)) & 0xFFFF_0000
     return Double(Float(bitPattern: rounded))
   }
+
+  @Test(arguments: [
+    [], ["--qdq"], ["--qdq", "--hp-dtype", "fp16"],
+    ["--scale-method", "act_maxabs_hw_weights_pcs_maxabs_pow2"],
+    ["--scale-method", "act_maxabs_hw_weights_pcs_maxabs_pow2", "--qdq"],
+  ])
+  func `every form runs, as near as codes of three bits are, and errors are told apart`(
+    _ flags: [String]
+  ) throws {
+    let folder = try TemporaryFolder()
+    let model = goldenPath("onnx/mlp_small.ts.onnx")
+    let batches = goldenPath("onnx/mlp_small.ts.inputs.npz")
+    let compiled = try Command(
+      ["compile", model, "-o", "out.onnx", "--calibration", batches] + flags, in: folder.path)
+    #expect(compiled.status == 0, "\(compiled.errors)")
+    let run = try Command(
+      ["verify", model, "out.onnx", "--inputs", batches, "--min-sqnr", "20"], in: folder.path)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.output.contains("\nfc1 "))
+  }
+
+  @Test(arguments: [[], ["--qdq"]])
+  func `a model with codes for its caches is run with numbers`(_ flags: [String]) throws {
+    let folder = try TemporaryFolder()
+    let model = goldenPath("bound/llama_tiny.dynamo.onnx")
+    let batches = goldenPath("bound/llama_tiny.dynamo.inputs.npz")
+    let compiled = try Command(
+      ["compile", model, "-o", "out.onnx", "--calibration", batches, "--fp8-kv-cache"] + flags,
+      in: folder.path)
+    #expect(compiled.status == 0, "\(compiled.errors)")
+    let run = try Command(
+      ["verify", model, "out.onnx", "--inputs", batches, "--min-sqnr", "15"], in: folder.path)
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.output.contains("\npresent.0.key: "))
+  }
 }

@@ -104,4 +104,26 @@ import Testing
         $0.hasPrefix("remark: out.onnx: 2000") && $0.contains("are not proved to be the source's")
       }, "\(result.errors)")
   }
+
+  @Test(
+    arguments: [
+      "bound/llama_tiny.dynamo.onnx", "modules/attention_cat.ts.onnx",
+      "architectures/kv_tensor_scatter_op24.onnx", "modules/fused_sdpa.dynamo23.onnx",
+    ], [["--fp8-kv-cache"], ["--fp8-kv-cache", "--qdq"], ["--allow-type", "ModuleFusedSDPA"]])
+  func `caches as codes and attention as one operator are proved at a scale that is not one`(
+    _ model: String, _ flags: [String]
+  ) throws {
+    let folder = try TemporaryFolder()
+    // The method's scale is the same for all tensors, so nothing has to be measured.
+    let result = try Command(
+      [
+        "quantize", goldenPath(model), "-o", "out.onnx", "--scale-method",
+        "hw_aligned_single_scale",
+      ] + flags, in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(!result.errors.contains("not proved") || flags.contains("ModuleFusedSDPA"))
+    guard !flags.contains("ModuleFusedSDPA") else { return }
+    let proof = try Command(["verify", goldenPath(model), "out.onnx"], in: folder.path)
+    #expect(proof.status == 0, "\(proof.errors)")
+  }
 }

@@ -162,7 +162,7 @@ import Testing
         == "not a valid ONNX model: byte 5: a length of 3 bytes leads past the end of its "
         + "message")
     for length: UInt64 in [1, 1 << 31, 1 << 62, 1 << 63, .max] {
-      let bytes = Self.plain + [2 << 3 | 2] + Wire.varint(length)
+      let bytes = Self.plain + ([2 << 3 | 2] as [UInt8]) + Wire.varint(length)
       #expect(
         try failure(of: bytes)?.message
           == "not a valid ONNX model: byte 14: a length of \(length) bytes leads past the end of "

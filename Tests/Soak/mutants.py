@@ -25,8 +25,11 @@ TOLERATED = {
     r"Field 'shape' of 'type' is required": "an interface of unknown rank, which runtimes take",
 }
 
+ALIGNED = ["--scale-method", "hw_aligned_single_scale"]
 LOWERINGS = ([], ["--hp-dtype", "fp32"], ["--qdq"], ["--qdq", "--hp-dtype", "fp16"], ["--target", "generic"],
-             ["--fp8-config", "E5M2"], ["--allow-type", "default", "--allow-type", "ConvTranspose"])
+             ["--fp8-config", "E5M2"], ["--allow-type", "default", "--allow-type", "ConvTranspose"],
+             ALIGNED, ALIGNED + ["--fp8-kv-cache"], ALIGNED + ["--fp8-kv-cache", "--qdq"],
+             ALIGNED + ["--allow-type", "ModuleFusedSDPA"])
 
 
 def files(pattern, limit=1 << 62):

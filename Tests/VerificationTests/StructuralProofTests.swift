@@ -292,4 +292,45 @@ import Verification
     .replacing(": bf16[4]\n  %b", with: ": i32[4]\n  %b")
     #expect(try proof(integers, of: source).differences.first?.place == "node 'r' (Relu)")
   }
+
+  @Test(arguments: [
+    // The new entries are codes at another scale than those that the rest of the graph takes off.
+    ("QuantizeLinear(%new, @half)", "QuantizeLinear(%new, @quarter)", "node 'score' (Mul)"),
+    // What leaves has not the scale of what enters.
+    (
+      "%present = Cast(%joined)", "%o = Mul(%joined, @half) %present = Cast(%o)", "output 'present'"
+    ),
+    // The old entries are multiplied, the new ones are not.
+    ("Concat(%past.f,", "%d = Mul(%past.f, @half) %joined = Concat(%d,", "node 'update' (Concat)"),
+  ])
+  func `codes of a cache enter and leave at one scale`(
+    _ right: String, _ wrong: String, _ place: String
+  ) throws {
+    let source = """
+      graph @m(%past: f32[2, 4], %new: f32[1, 4]) -> (%present, %y) {
+        %present = Concat(%past, %new) {axis = 0} : f32[3, 4] name "update"
+        %y = Mul(%present, %present) : f32[3, 4] name "score"
+      }
+      """
+    let written = """
+      graph @m(%past: f8e4m3fn[2, 4], %new: f32[1, 4]) -> (%present, %y) {
+        weight @half: f32[] = [0.5]
+        weight @quarter: f32[] = [0.25]
+        %new.q = QuantizeLinear(%new, @half) : f8e4m3fn[1, 4]
+        %new.f = Cast(%new.q) {to = 1} : f32[1, 4]
+        %past.f = Cast(%past) {to = 1} : f32[2, 4]
+        %joined = Concat(%past.f, %new.f) {axis = 0} : f32[3, 4] name "update"
+        %present = Cast(%joined) {to = 17} : f8e4m3fn[3, 4]
+        %values = Mul(%joined, @half) : f32[3, 4]
+        %y = Mul(%values, %values) : f32[3, 4] name "score"
+      }
+      """
+    #expect(try proof(written, of: source).differences == [])
+    let faulty =
+      right.hasPrefix("Concat")
+      ? written.replacing("%joined = Concat(%past.f,", with: wrong)
+      : written.replacing(right, with: wrong)
+    let first = try #require(try proof(faulty, of: source).differences.first)
+    #expect(first.place == place, "\(first)")
+  }
 }

@@ -128,6 +128,8 @@ private struct Lowering {
           used.formUnion(operators)
         } else {
           context.warn(.paddingUnknown(module.path))
+          context.leave(
+            module, of: operands.graph, because: "its padding depends on a size that is not known")
           left.insert(module.path)
         }
       }

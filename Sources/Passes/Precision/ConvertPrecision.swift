@@ -169,7 +169,10 @@ private struct PrecisionConversion {
     switch node.op {
     case "Cast": return .cast
     case "QuantizeLinear": return opset >= 23 ? .quantize : .keep
-    case "DequantizeLinear": return opset >= 23 && target != .float32 ? .dequantize : .keep
+    case "DequantizeLinear":
+      // It gives the type of its scale, float32, where it says no other.
+      let isTold = target != .float32 || node.int("output_dtype") != nil
+      return opset >= 23 && isTold ? .dequantize : .keep
     default: return plan(for: node).map { .convert($0) } ?? .keep
     }
   }

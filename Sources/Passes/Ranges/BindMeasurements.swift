@@ -67,6 +67,9 @@ package struct BindMeasurements: Pass {
         graph.updateModule(at: index) { $0.ports = ports }
       } else {
         missing.append(module.path)
+        if context.settings.ignoresUnmeasured {
+          context.leave(module, of: graph, because: "it has no measurement")
+        }
       }
     }
   }
