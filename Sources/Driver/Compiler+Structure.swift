@@ -21,7 +21,7 @@ extension Compiler {
     }
     var context = PassContext(try settings(Configuration()))
     let erased = try erased(written.model, &context, quantized)
-    let bounds = try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
+    let fullscales = try fullscales(saidBy: written.model.graph)
     let failure = ReadFailure()
     var proof: StructuralProof?
     for attention in Attention.allCases {
@@ -36,7 +36,7 @@ extension Compiler {
       try run(try Pipeline(parsing: passes), on: &prepared, in: &context)
       try inlineAll(of: &prepared, &context)
       let found = StructuralProof(
-        source: prepared.graph, written: erased.graph, fullscales: bounds
+        source: prepared.graph, written: erased.graph, fullscales: bounds(fullscales)
       ) { side, weight in
         numbers(of: weight, in: side == .source ? sourceStore : writtenStore, failure)
       }
@@ -46,7 +46,7 @@ extension Compiler {
     }
     guard let proof else { throw .needsWeights(options.model) }
     try checkGraph(of: proof, quantized)
-    try checkWeights(of: proof, sourceStore, writtenStore, quantized)
+    try checkWeights(of: proof, fullscales, sourceStore, writtenStore, quantized)
     return proof
   }
 
@@ -71,7 +71,7 @@ extension Compiler {
       let failure = ReadFailure()
       let proof = StructuralProof(
         source: source.graph, written: erased.graph,
-        fullscales: try fullscales().values.flatMap { $0 }.map { Double($0) }.sorted()
+        fullscales: bounds(try fullscales(of: context.settings.target))
       ) { side, weight in
         numbers(of: weight, in: side == .source ? lowered.store : store, failure)
       }
@@ -159,7 +159,8 @@ extension Compiler {
 
   /// Finds the scale that each weight's codes were made with, and puts it into the equations.
   private func checkWeights(
-    of proof: StructuralProof, _ source: WeightStore, _ written: WeightStore, _ quantized: String
+    of proof: StructuralProof, _ fullscales: [FP8Format: [Float]], _ source: WeightStore,
+    _ written: WeightStore, _ quantized: String
   ) throws(Diagnostic) {
     var scales = [[[Double]]](repeating: [], count: proof.claims.count)
     var constants = [[[Double]]](repeating: [], count: proof.claims.count)
@@ -172,7 +173,6 @@ extension Compiler {
     }
     let asked = constants.enumerated().map { (claim: $0.offset, candidates: $0.element) }
     let claims = proof.claims
-    let fullscales = try fullscales()
     func answer(_ questions: [(claim: Int, candidates: [[Double]])]) throws(Diagnostic) {
       let found = try Parallel.map(questions, jobs: options.jobs ?? Parallel.processors) {
         (question) throws(Diagnostic) in
@@ -301,16 +301,36 @@ extension Compiler {
 
   // MARK: Weights
 
-  /// The full scales that targets have for a format: which one a file was written for, it does not say.
-  private func fullscales() throws(Diagnostic) -> [FP8Format: [Float]] {
+  /// The full scales that targets have for a format, and another one where it is given.
+  private func fullscales(of other: Target? = nil) throws(Diagnostic) -> [FP8Format: [Float]] {
     var result: [FP8Format: [Float]] = [:]
-    for name in Target.names {
-      for limits in try Target.load(name).formats
-      where result[limits.encoding]?.contains(limits.fullscale) != true {
-        result[limits.encoding, default: []].append(limits.fullscale)
-      }
+    var targets = try Target.names.map { (name) throws(Diagnostic) in try Target.load(name) }
+    if let other { targets.append(other) }
+    for limits in targets.flatMap(\.formats)
+    where result[limits.encoding]?.contains(limits.fullscale) != true {
+      result[limits.encoding, default: []].append(limits.fullscale)
     }
     return result
+  }
+
+  /// The same of a file: which target it was written for it does not say, but the operators of one that is
+  /// not built in say where they saturate.
+  private func fullscales(saidBy graph: Graph) throws(Diagnostic) -> [FP8Format: [Float]] {
+    var result = try fullscales()
+    let known = Set(
+      try Target.names.map { (name) throws(Diagnostic) in try Target.load(name).domain })
+    for id in graph.nodeIDs where !graph[id].domain.isEmpty && !known.contains(graph[id].domain) {
+      guard let fullscale = graph[id].float("saturate_at"), let element = graph[id].int("to"),
+        let format = FP8Format.allCases.first(where: { Int64($0.element.rawValue) == element }),
+        result[format]?.contains(fullscale) != true
+      else { continue }
+      result[format, default: []].append(fullscale)
+    }
+    return result
+  }
+
+  private func bounds(_ fullscales: [FP8Format: [Float]]) -> [Double] {
+    fullscales.values.flatMap { $0 }.map { Double($0) }.sorted()
   }
 
   /// The scales with which the source's bytes give those that were written, `[1]` for what is not quantized.

@@ -69,6 +69,9 @@ package struct Metadata: Equatable, Hashable, Sendable {
   package var key: String
   package var value: String
 
+  /// The key under which a node of a quantized module says the module's path.
+  package static let module = "fp8c.module"
+
   package init(_ key: String, _ value: String) {
     self.key = key
     self.value = value

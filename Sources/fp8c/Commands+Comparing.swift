@@ -104,6 +104,12 @@ struct Report: ParsableCommand {
       "The source model, to measure what every module costs; needs --inputs.", valueName: "file"),
     completion: .file(extensions: ["onnx"]))
   var source: String?
+  @Option(
+    help: ArgumentHelp(
+      "Where the decibels of every module's nodes go for Model Explorer; needs --source.",
+      valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var nodeData: String?
   @OptionGroup var batches: BatchSettings
   @OptionGroup var messages: MessageSettings
 
@@ -113,7 +119,7 @@ struct Report: ParsableCommand {
       options.output = output
       options.onnxruntime = batches.onnxruntime
       return try Compiler(options: options, console: console).report(
-        table, source: source, inputs: batches.inputs)
+        table, source: source, inputs: batches.inputs, nodeData: nodeData)
     }
   }
 }

@@ -39,6 +39,31 @@ import Testing
     #expect(page.contains("features.7"))
   }
 
+  @Test(.enabled(if: runtimeIsExpected)) func `node data has the rows by the names of nodes`()
+    throws
+  {
+    let folder = try TemporaryFolder()
+    try compile(in: folder)
+    let result = try Command(
+      [
+        "report", "out.scales.json", "-o", "a.html", "--source", Self.digits, "--inputs",
+        goldenPath("digits/calib.npz"), "--node-data", "nodes.json",
+      ], in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let verified = try Command(
+      ["verify", Self.digits, "out.onnx", "--inputs", goldenPath("digits/calib.npz")],
+      in: folder.path)
+    let row = try #require(verified.output.split(separator: "\n").first { $0.hasPrefix("fc2 ") })
+    let decibels = try #require(row.split(separator: " ").dropFirst().first)
+    let data = try JSONReader(JSON.parse(Array(try folder.text("nodes.json").utf8)))
+    // The source's graph is 'main_graph', its last node '/fc2/Gemm'.
+    let node = try data.member("main_graph").member("results").member("/fc2/Gemm")
+    #expect(try node.member("value").double() == Double(decibels))
+    let half = try Command(
+      ["report", "out.scales.json", "-o", "b.html", "--node-data", "n.json"], in: folder.path)
+    #expect(half.status == 64 && half.errors.contains("[report-needs-both]"))
+  }
+
   @Test func `what is no table is refused`() throws {
     let folder = try TemporaryFolder()
     try compile(in: folder)

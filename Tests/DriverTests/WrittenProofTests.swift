@@ -126,4 +126,25 @@ import Testing
     let proof = try Command(["verify", goldenPath(model), "out.onnx"], in: folder.path)
     #expect(proof.status == 0, "\(proof.errors)")
   }
+
+  @Test(arguments: [[], ["--qdq"]])
+  func `a target of one's own may saturate elsewhere`(_ flags: [String]) throws {
+    let folder = try TemporaryFolder()
+    let generic = try Command(["targets", "generic"]).output
+    try folder.write(
+      "own.json",
+      Array(
+        generic.replacing("\"generic\"", with: "\"own\"").replacing(
+          "ai.fp8c.generic", with: "org.own"
+        )
+        .replacing("\"fullscale\": 448", with: "\"fullscale\": 112").utf8))
+    let model = goldenPath("digits/digits_cnn.ts.onnx")
+    let result = try Command(
+      ["quantize", model, "-o", "out.onnx", "--scale-method", "unit_scale", "--target", "own.json"]
+        + flags, in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    guard flags.isEmpty else { return }
+    let proof = try Command(["verify", model, "out.onnx"], in: folder.path)
+    #expect(proof.status == 0, "\(proof.errors)")
+  }
 }

@@ -28,7 +28,7 @@ package struct AnnotateNodes: Pass {
       let scales = module.ports.compactMap { port in
         port.scale.map { "\(port.name) \($0.summary)" }
       }
-      var pairs = [Metadata("fp8c.module", module.path)]
+      var pairs = [Metadata(Metadata.module, module.path)]
       if !scales.isEmpty { pairs.append(Metadata("fp8c.scale", scales.joined(separator: ", "))) }
       if let reason = context.reasons[module.path] {
         pairs.append(Metadata("fp8c.reason", reason))

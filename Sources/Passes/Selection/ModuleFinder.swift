@@ -157,6 +157,13 @@ struct ModuleFinder {
         return "its operands are not float32, float16 or bfloat16"
       }
     }
+    let results = match.nodes.flatMap { graph[$0].outputs.compactMap { $0 } }
+    // Such a type cannot be changed with the module's.
+    for value in values(.activation) + results {
+      if case .opaque? = graph[value].type {
+        return "the type of '\(graph[value].name)' has fields that are not known"
+      }
+    }
     return nil
   }
 
