@@ -3,7 +3,8 @@
 #
 # The same tree gives the same bytes: times are those of the last commit, or of SOURCE_DATE_EPOCH.
 # The Debian package asks Debian for its libraries. The other two carry them, all but those of the C and C++
-# compilers, so that they run on any Linux with a C library as new as the builder's.
+# compilers, so that they run on any Linux with a C library as new as the builder's. The tarball also has the
+# library for programs in C, which carries the same.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
@@ -30,6 +31,14 @@ PKG_CONFIG_PATH=$archives "${build[@]}" >&2
 strip -o "$work/static" .build/release/fp8c
 "${build[@]}" >&2
 strip -o "$work/dynamic" .build/release/fp8c
+# SwiftPM gives a dynamic library the runtime of Swift as another one, so it is linked here, from the same objects.
+swift build -c release --product fp8compiler --static-swift-stdlib >&2
+printf '{ global: fp8c_*; local: *; };\n' >"$work/exports"
+swiftc -emit-library -static-stdlib -o "$work/library" \
+  @.build/release/fp8compiler.product/Objects.LinkFileList -L"$archives" -lprotobuf-c -lz -lcrypto \
+  -Xlinker --gc-sections -Xlinker --exclude-libs=ALL -Xlinker --version-script="$work/exports" \
+  -Xlinker -soname=libfp8compiler.so.0 >&2
+strip --strip-unneeded "$work/library"
 version=$(.build/release/fp8c --version)
 machine=$(uname -m)
 mkdir -p "$out"
@@ -46,6 +55,11 @@ name=fp8c-$version-linux-$machine
 tree "$work/static" "$work/tar/$name"
 mv "$work/tar/$name/usr"/* "$work/tar/$name/"
 rmdir "$work/tar/$name/usr"
+install -D -m 644 "$work/library" "$work/tar/$name/lib/libfp8compiler.so.0"
+ln -s libfp8compiler.so.0 "$work/tar/$name/lib/libfp8compiler.so"
+install -D -m 644 Sources/CFP8Compiler/include/fp8c.h "$work/tar/$name/include/fp8c.h"
+sed "s/@VERSION@/$version/" Sources/Integration/fp8compiler.pc.in \
+  >"$work/tar/$name/share/pkgconfig/fp8compiler.pc"
 same_time "$work/tar"
 tar -C "$work/tar" --sort=name --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" \
   | gzip -9n >"$out/$name.tar.gz"

@@ -84,3 +84,13 @@ compiles deb /usr/bin/fp8c
 diff -r "$work/outputs-tarball" "$work/outputs-wheel"
 diff -r "$work/outputs-tarball" "$work/outputs-deb"
 echo "the three packages write the same bytes"
+
+# A program in C that is built with the tarball's header and library, and runs where there is nothing else.
+installed=$work/tarball/opt/$(basename "$packages"/*.tar.gz .tar.gz)
+cc -std=c11 -Wall -Wextra -Werror Tests/Examples/library/main.c -o "$installed/bin/sample" \
+  $(PKG_CONFIG_PATH=$installed/share/pkgconfig pkg-config --cflags --libs fp8compiler) -Wl,-rpath,'$ORIGIN/../lib'
+# The loader asks /proc where the program is.
+run_with_proc "$work/tarball" "/opt/$(basename "$installed")/bin/sample" \
+  quantize /data/digits_cnn.ts.onnx /data/library.onnx >/dev/null 2>&1
+cmp "$work/tarball/data/library.onnx" "$work/outputs-tarball/unit.onnx"
+echo "a program in C with the tarball's library writes them too"

@@ -62,6 +62,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     var model = try Model.parse(bytes)
     let text = model.text
     guard try Model.parse(text).text == text else { fatalError("a text is not read as printed") }
+    // What a text says of a graph has to hold before a pass sees it.
+    try Verifier(status: .malformedInput).verify(model)
     var context = PassContext(try PassSettings())
     try Pipeline(
       parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, "
