@@ -5,14 +5,14 @@ usage: documentation.py [--update] FP8C [PAGE.md]...
 
 Pages are the README and those of the DocC catalogue. In a block of code a line behind `$ ` is a command,
 lines behind `> ` belong to it, and what follows is what it prints, standard error with it. There `…` stands
-for any text of a line, alone for any lines; decimal fractions may be
-off by two hundredths of themselves. Commands end with status 0. Those of a page run one after
-another in a folder of their own, where `golden`, `Sources` and `Tests` are links to this project's; a comment
-`<!-- run: … -->` is a command that readers are not shown. A block of Swift stands in a file of the project,
-which the comment before it names: `<!-- from: Sources/… -->`.
+for any text of a line, alone for any lines, and decimal fractions may be off by a fiftieth. Commands end with
+status 0. Those of a page run one after another in a folder of their own, where `golden`, `Sources` and `Tests`
+are links to this project's; a comment `<!-- run: … -->` is a command that readers are not shown. A block of
+Swift stands in a file of the project, which the comment before it names: `<!-- from: Sources/… -->`.
 
 With `--update`, what commands print now is written into the pages. Every option and every command that a page
-names anywhere must exist, and every target of `make`; the page on the textual form has every word of it.
+names anywhere must exist, and every target of `make`; the page on the textual form has every word of it; the
+examples of `fp8c help` are right usage.
 """
 import argparse
 import json
@@ -168,6 +168,26 @@ def mentions(page, fp8c):
             yield f"the Makefile has no target {target}"
 
 
+def examples(fp8c):
+    """Examples of `fp8c help` that are wrong usage; their files do not exist, which is another status."""
+    tree = json.loads(subprocess.check_output([fp8c, "--experimental-dump-help"]))["command"]
+    pending = [tree]
+    environment = dict(os.environ, PATH=os.pathsep.join([str(fp8c.parent), os.environ["PATH"]]))
+    count = 0
+    with tempfile.TemporaryDirectory() as folder:
+        while pending:
+            command = pending.pop()
+            pending += command.get("subcommands", [])
+            lines = [line.strip() for line in command.get("discussion", "").splitlines()]
+            for line in lines:
+                if line.startswith("fp8c "):
+                    count += 1
+                    status, printed = run(Step(line, None), folder, environment)
+                    if status == 64:
+                        yield f"an example is wrong usage: {line}\n  " + "\n  ".join(printed)
+    print(f"fp8c help: {count} examples")
+
+
 def spellings(path, pattern):
     return set(re.findall(pattern, (ROOT / path).read_text()))
 
@@ -203,7 +223,7 @@ def main():
         for fault in faults:
             print(f"FAILED: {fault}", file=sys.stderr)
         failed = failed or bool(faults)
-    for fault in constructs():
+    for fault in [*constructs(), *examples(fp8c)]:
         print(f"FAILED: {fault}", file=sys.stderr)
         failed = True
     return failed
