@@ -55,6 +55,7 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/benc
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  LLVM_PROFILE_FILE=/dev/null .venv/bin/python Tests/Examples/documentation.py .build/debug/fp8c
 	$(MAKE) test-package
+	$(MAKE) demo
 
 # A minute of what 'make soak' does for hours, always the same.
 SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30,--count $(count))
@@ -114,8 +115,8 @@ soak: build runtime .venv/bench strace
 
 # libFuzzer with the address checker, so many seconds for each target; what it finds is left in .build-fuzz/found.
 FUZZ_SECONDS ?= 600
-FUZZ_SEEDS_model := golden/models/onnx golden/models/bad
-FUZZ_SEEDS_text := $(filter-out golden/models/ golden/README.md,$(wildcard golden/*/))
+FUZZ_SEEDS_model := Tests/Fuzz/Corpora/model golden/models/onnx golden/models/bad
+FUZZ_SEEDS_text := Tests/Fuzz/Corpora/text $(filter-out golden/models/ golden/README.md,$(wildcard golden/*/))
 FUZZ_SEEDS_configuration := Tests/Fuzz/Corpora/configuration schemas/targets
 FUZZ_SEEDS_measurement := Tests/Data/Measurements
 FUZZ_SEEDS_archive := Tests/Data/NPZ Tests/Data/Measurements

@@ -9,6 +9,7 @@ import Testing
 
   private static let corpora: [(target: FuzzTarget, folder: String)] = [
     (.model, "\(tests)/../golden/models/onnx"), (.model, "\(tests)/../golden/models/bad"),
+    (.model, "\(tests)/Fuzz/Corpora/model"), (.text, "\(tests)/Fuzz/Corpora/text"),
     (.text, "\(tests)/../golden/hoist-weights"), (.text, "\(tests)/../golden/expand-attention"),
     (.configuration, "\(tests)/Fuzz/Corpora/configuration"),
     (.configuration, "\(tests)/../schemas/targets"),
