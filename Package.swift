@@ -27,7 +27,10 @@ let systemLibraries: [Target] = [
 ]
 
 let cTargets: [Target] = [
-  .target(name: "CONNX", dependencies: ["CProtobufC"]),
+  // An assertion of the generated code would put the path of the sources into the binary.
+  .target(
+    name: "CONNX", dependencies: ["CProtobufC"],
+    cSettings: [.define("NDEBUG", .when(configuration: .release))]),
   .target(name: "CSchemas"),
   .target(name: "CKernels"),
   .target(name: "CSystem"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh FOLDER: the tarball, the Debian package and the wheel, from the release build in the tree.
 #
-# The same tree gives the same bytes: times are those of the last commit, or of SOURCE_DATE_EPOCH.
+# The same commit gives the same bytes, wherever it is built: times are the commit's, or SOURCE_DATE_EPOCH.
 # The Debian package asks Debian for its libraries. The other two carry them, all but those of the C and C++
 # compilers, so that they run on any Linux with a C library as new as the builder's. The tarball also has the
 # library for programs in C, which carries the same.
@@ -24,21 +24,24 @@ for library in libprotobuf-c zlib libcrypto; do
   sed "s|^libdir=.*|libdir=$archives|" "$from/pkgconfig/$library.pc" >"$archives/$library.pc"
 done
 
+# Without symbols, and without the two sections that depend on where the sources lie.
+stripped() { strip "$1" -R .swift_modhash -R .note.gnu.build-id -o "$3" "$2"; }
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The last build is the one that the tree keeps.
 PKG_CONFIG_PATH=$archives "${build[@]}" >&2
-strip -o "$work/static" .build/release/fp8c
+stripped --strip-all .build/release/fp8c "$work/static"
 "${build[@]}" >&2
-strip -o "$work/dynamic" .build/release/fp8c
+stripped --strip-all .build/release/fp8c "$work/dynamic"
 # SwiftPM gives a dynamic library the runtime of Swift as another one, so it is linked here, from the same objects.
 swift build -c release --product fp8compiler --static-swift-stdlib >&2
 printf '{ global: fp8c_*; local: *; };\n' >"$work/exports"
-swiftc -emit-library -static-stdlib -o "$work/library" \
+swiftc -emit-library -static-stdlib -o "$work/linked" \
   @.build/release/fp8compiler.product/Objects.LinkFileList -L"$archives" -lprotobuf-c -lz -lcrypto \
   -Xlinker --gc-sections -Xlinker --exclude-libs=ALL -Xlinker --version-script="$work/exports" \
   -Xlinker -soname=libfp8compiler.so.0 >&2
-strip --strip-unneeded "$work/library"
+stripped --strip-unneeded "$work/linked" "$work/library"
 version=$(.build/release/fp8c --version)
 machine=$(uname -m)
 mkdir -p "$out"
