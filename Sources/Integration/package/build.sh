@@ -24,8 +24,20 @@ for library in libprotobuf-c zlib libcrypto; do
   sed "s|^libdir=.*|libdir=$archives|" "$from/pkgconfig/$library.pc" >"$archives/$library.pc"
 done
 
-# Without symbols, and without the two sections that depend on where the sources lie.
-stripped() { strip "$1" -R .swift_modhash -R .note.gnu.build-id -o "$3" "$2"; }
+# HOW FROM TO: without symbols and without what depends on where the sources lie: the hashes of Swift's modules,
+# which only a linker of bitcode reads, and the identifier of the build, which becomes a digest of the file.
+stripped() {
+  strip "$1" -o "$3" "$2"
+  objcopy -O binary --only-section=.swift_modhash "$3" "$work/hashes"
+  head -c "$(stat -c %s "$work/hashes")" /dev/zero >"$work/zeros"
+  printf '\4\0\0\0\24\0\0\0\3\0\0\0GNU\0' >"$work/note"
+  cp "$work/note" "$work/identifier"
+  head -c 20 /dev/zero >>"$work/identifier"
+  objcopy --update-section .swift_modhash="$work/zeros" \
+    --update-section .note.gnu.build-id="$work/identifier" "$3"
+  printf "$(sha1sum "$3" | cut -c1-40 | sed 's/../\\x&/g')" >>"$work/note"
+  objcopy --update-section .note.gnu.build-id="$work/note" "$3"
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
