@@ -454,6 +454,10 @@ package struct StructuralProof {
         isHighPrecision(attribute.value), isHighPrecision(other)
       {
         continue
+      } else if attribute.name == "is_causal", case .int(let value) = attribute.value,
+        case .int(let number) = other, (value != 0) == (number != 0)
+      {
+        continue
       } else if attribute.value != other {
         note(order, place, "attribute '\(attribute.name)' is another")
       }

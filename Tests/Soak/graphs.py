@@ -390,8 +390,8 @@ def compared(fp8c, rnd, folder, path):
     inputs = [{name: array[index] for name, array in batches.items()} for index in range(3)]
     expected = [reference.run(names, batch) for batch in inputs]
     least = min(LEAST_DECIBELS, noisy(path, inputs, names, expected) - MARGIN)
-    # Where such noise may be as large as the signal, only the structure says something.
-    least = least if least >= 0 else -math.inf
+    # Where such noise may be nearly as large as the signal, only the structure says something.
+    least = least if least >= 3 else -math.inf
     with open(os.path.join(folder, "c.json"), "w") as file:
         file.write('{"ignore_modules_wo_measures": true}')
     method = rnd.choice(METHODS)

@@ -66,10 +66,11 @@ private struct AttentionExpansion {
     element = node.input(0).flatMap { graph[$0].type?.element } ?? .float32
   }
 
-  /// False where a size that the parts need is not known.
+  /// False where a size that the parts need is not known, or where the operands are not of one type.
   mutating func run() -> Bool {
     guard let query = node.input(0), let key = node.input(1), let value = node.input(2),
-      plan.scale >= 0, let share = headShare(query, key)
+      plan.scale >= 0, let share = headShare(query, key),
+      [key, value].allSatisfy({ graph[$0].type?.element.map { $0 == element } ?? true })
     else { return false }
     let root = number(plan.scale.squareRoot())
     let scaledQuery = add("Mul", [withHeads(query, plan.query, "query"), root], "query.scaled")

@@ -158,10 +158,12 @@ struct ModuleFinder {
       }
     }
     let results = match.nodes.flatMap { graph[$0].outputs.compactMap { $0 } }
-    // Such a type cannot be changed with the module's.
+    // Such types cannot be changed with the module's.
     for value in values(.activation) + results {
-      if case .opaque? = graph[value].type {
-        return "the type of '\(graph[value].name)' has fields that are not known"
+      switch graph[value].type {
+      case .opaque?: return "the type of '\(graph[value].name)' has fields that are not known"
+      case .untyped?: return "the element type of '\(graph[value].name)' is not known"
+      default: continue
       }
     }
     return nil
