@@ -147,4 +147,22 @@ import Testing
     let proof = try Command(["verify", model, "out.onnx"], in: folder.path)
     #expect(proof.status == 0, "\(proof.errors)")
   }
+
+  @Test func `what the target has no operator for is left, and said to be`() throws {
+    let folder = try TemporaryFolder()
+    let generic = try Command(["targets", "generic"]).output
+    let kernel =
+      "{\"module\": \"conv2d\", \"op\": \"Fp8Conv\", \"perChannelWeights\": true, \"padding\": \"any\"},"
+    #expect(generic.contains(kernel))
+    try folder.write("own.json", Array(generic.replacing(kernel, with: "").utf8))
+    let result = try Command(
+      [
+        "quantize", goldenPath("digits/digits_cnn.ts.onnx"), "-o", "out.onnx", "--scale-method",
+        "unit_scale", "--target", "own.json",
+      ], in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    // Of the five modules three are convolutions.
+    #expect(result.errors.contains("out.onnx: 2 modules in FP8, 3 left"), "\(result.errors)")
+    #expect(try folder.text("out.scales.json").contains("has no operator for its kind"))
+  }
 }
