@@ -11,8 +11,8 @@ package import IR
 /// multiplied the equation waits for their scales as a balance.
 package struct StructuralProof {
   package private(set) var differences: [Difference] = []
-  package private(set) var claims: [Claim] = []
-  package private(set) var balances: [Balance] = []
+  package internal(set) var claims: [Claim] = []
+  package internal(set) var balances: [Balance] = []
   /// What one code of an input or output stands for that has numbers in the source, by its name.
   package private(set) var interfaceScales: [String: Double] = [:]
   /// The first place where nothing can be said, and why.
@@ -61,25 +61,24 @@ package struct StructuralProof {
     let isTransposed: Bool
   }
 
-  private struct Claimed: Hashable {
+  struct Claimed: Hashable {
     let source: Reference
     let claim: Claim
   }
 
   private let numbers: (Side, Weight) -> [Double]?
   private let fullscales: [Double]
-  private let tolerance: Double
+  let tolerance: Double
   /// True where the written model computes in float16, in which small constants become zero.
   private let isHalf: Bool
   private var scopes: (source: [Scope], written: [Scope]) = ([], [])
   private var pending: [Pair] = []
   private var seen: Set<PairKey> = []
-  private var claimed: [Claimed: Int] = [:]
-  private var claimSources: [Reference] = []
-  private var codeClaims: [Reference: Int] = [:]
-  private var open:
-    [(place: String, order: Int, source: Factor, written: Factor, codes: [Reference])] =
-      []
+  var claimed: [Claimed: Int] = [:]
+  var claimSources: [Reference] = []
+  var codeClaims: [Reference: Int] = [:]
+  var open: [(place: String, order: Int, source: Factor, written: Factor, codes: [Reference])] =
+    []
   private var found: [(order: Int, Difference)] = []
 
   /// `fullscales` are those that quantizers may clamp at; `numbers` gives the elements of a small constant, and `nil` for one that is large or holds none.
@@ -104,7 +103,7 @@ package struct StructuralProof {
 
   // MARK: Scopes
 
-  private mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
+  mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
     let (numbers, rounds) = (numbers, isHalf && side == .source)
     let scope = Scope(
       erased: ErasedGraph(
@@ -188,7 +187,7 @@ package struct StructuralProof {
 
   // MARK: Pairs
 
-  private mutating func pairOutputs(_ source: Int, _ written: Int) {
+  mutating func pairOutputs(_ source: Int, _ written: Int) {
     let (first, second) = (erased(.source, source).graph, erased(.written, written).graph)
     guard first.outputs.count == second.outputs.count else {
       return note(
@@ -408,132 +407,5 @@ package struct StructuralProof {
       made.node.ints("perm") ?? [1, 0] == [1, 0], let data = made.node.input(0)
     else { return value }
     return behind(Reference(scope: value.core.scope, value: data), .written)
-  }
-
-  /// Attributes that lowering writes out or moves elsewhere; compared where both sides give them.
-  private static let derived: Set<String> = [
-    "auto_pad", "pads", "kernel_shape", "axis", "output_dtype",
-  ]
-
-  mutating func compareAttributes(
-    _ first: Node, _ second: Node, _ pair: Pair, _ order: Int, _ place: String
-  ) {
-    let isOne = first.op == second.op
-    for attribute in second.attributes
-    where isOne && !StructuralProof.derived.contains(attribute.name)
-      && first[attribute: attribute.name] == nil
-    {
-      note(order, place, "has an attribute '\(attribute.name)', expected none")
-    }
-    let padsItself = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
-    for attribute in first.attributes where !padsItself || attribute.name != "pads" {
-      if attribute.name == "pads",
-        let moved = movedPadding(of: first, pair.source.scope, to: second, pair.written.scope)
-      {
-        if attribute.value != .ints(moved.amounts) { note(order, place, "has another padding") }
-        continue
-      }
-      guard let other = second[attribute: attribute.name] else {
-        if !isOne || StructuralProof.derived.contains(attribute.name) { continue }
-        note(order, place, "has no attribute '\(attribute.name)'")
-        continue
-      }
-      if case .graph(let body) = attribute.value, case .graph(let copy) = other {
-        let scopes = (
-          add(body, to: .source, parent: pair.source.scope),
-          add(copy, to: .written, parent: pair.written.scope)
-        )
-        pairOutputs(scopes.0, scopes.1)
-      } else if case .tensor = attribute.value {
-        continue
-      } else if case .float(let value) = attribute.value, case .float(let number) = other,
-        value.isNaN, number.isNaN
-      {
-        continue
-      } else if ["to", "dtype", "output_dtype"].contains(attribute.name),
-        isHighPrecision(attribute.value), isHighPrecision(other)
-      {
-        continue
-      } else if attribute.name == "is_causal", case .int(let value) = attribute.value,
-        case .int(let number) = other, (value != 0) == (number != 0)
-      {
-        continue
-      } else if attribute.value != other {
-        note(order, place, "attribute '\(attribute.name)' is another")
-      }
-    }
-  }
-
-  /// True where an attribute names a float type, which the written model may have another of.
-  private func isHighPrecision(_ value: AttributeValue) -> Bool {
-    guard case .int(let number) = value else { return false }
-    return ElementType(rawValue: Int32(clamping: number))?.isHighPrecision ?? false
-  }
-
-  // MARK: Weights
-
-  private mutating func claim(_ pair: Pair, _ weight: Weight, _ copy: Weight) {
-    let name = value(pair.written, .written).name
-    let isCode = copy.type().element.isFloat8 && !weight.type().element.isFloat8
-    if isCode, pair.channels == nil {
-      return note(
-        pair.order, pair.place, "weight '\(name)' is quantized, expected in high precision")
-    }
-    let rank = copy.type().shape?.count ?? 0
-    let axis =
-      switch pair.channels {
-      case .first, nil: 0
-      case .second: min(1, max(rank - 1, 0))
-      case .last: max(rank - 1, 0)
-      case .secondLast: max(rank - 2, 0)
-      }
-    if isCode, let found = erased(.written, pair.written.scope).scaleAxes[pair.written.value],
-      found != axis, found + rank != axis
-    {
-      note(
-        pair.order, pair.place, "weight '\(name)' has scales along axis \(found), expected \(axis)")
-    }
-    let claim = Claim(
-      sourceName: value(pair.source, .source).name, source: weight, writtenName: name,
-      written: copy, permutation: pair.isTransposed ? [1, 0] : nil, channelAxis: axis)
-    let key = Claimed(source: pair.source, claim: claim)
-    let index = claimed[key] ?? claims.count
-    if claimed.updateValue(index, forKey: key) == nil {
-      claims.append(claim)
-      claimSources.append(pair.source)
-    }
-    if isCode { codeClaims[pair.written] = index }
-  }
-
-  /// One weight of the source that is written twice alike was untied.
-  private mutating func compareTies() {
-    var first: [Tie: Int] = [:]
-    for (index, claim) in claims.enumerated() where !claim.written.type().element.isFloat8 {
-      let tie = Tie(
-        source: claimSources[index], permutation: claim.permutation, type: claim.written.type())
-      if let known = first[tie], claims[known].writtenName != claim.writtenName {
-        note(
-          Int.max, "weight '\(claim.sourceName)'",
-          "is stored twice, as '\(claims[known].writtenName)' and '\(claim.writtenName)'")
-      }
-      first[tie] = first[tie] ?? index
-    }
-  }
-
-  private struct Tie: Hashable {
-    let source: Reference
-    let permutation: [Int]?
-    let type: TensorType
-  }
-
-  private mutating func closeBalances() {
-    for item in open.sorted(by: { $0.order < $1.order }) {
-      let claims = item.codes.compactMap { codeClaims[$0] }
-      // Codes that were in the source have their scales there too.
-      balances.append(
-        Balance(
-          place: item.place, claims: claims, source: item.source, written: item.written,
-          tolerance: tolerance))
-    }
   }
 }

@@ -164,5 +164,14 @@ import Testing
     // Of the five modules three are convolutions.
     #expect(result.errors.contains("out.onnx: 2 modules in FP8, 3 left"), "\(result.errors)")
     #expect(try folder.text("out.scales.json").contains("has no operator for its kind"))
+    let inspected = try Command(
+      ["inspect", goldenPath("digits/digits_cnn.ts.onnx"), "--target", "own.json", "--table"],
+      in: folder.path)
+    let rows = inspected.output.split(separator: "\n")
+    #expect(rows.filter { $0.hasPrefix("features.") }.count == 3, "\(inspected.output)")
+    #expect(
+      rows.filter { $0.hasPrefix("features.") }.allSatisfy {
+        $0.hasSuffix("target 'generic' has no operator for its kind")
+      }, "\(inspected.output)")
   }
 }

@@ -258,6 +258,18 @@ import Verification
     #expect(
       try proof(cast.replacing("to = 1", with: "to = 6"), of: cast).differences.first?.message
         == "attribute 'to' is another")
+    // Whatever is not zero asks for a causal mask.
+    let attention = """
+      graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4]) -> (%y) {
+        %y = Attention(%q, %k, %v) {is_causal = 3} : f32[1, 2, 3, 4] name "a"
+      }
+      """
+    let masked = attention.replacing("is_causal = 3", with: "is_causal = 1")
+    #expect(try proof(masked, of: attention).differences == [])
+    let open = attention.replacing("is_causal = 3", with: "is_causal = 0")
+    #expect(
+      try proof(open, of: attention).differences.first?.message
+        == "attribute 'is_causal' is another")
   }
 
   @Test func `a weight that is stored twice was untied`() throws {

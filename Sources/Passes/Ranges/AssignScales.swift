@@ -25,13 +25,7 @@ package struct AssignScales: Pass {
   package init() {}
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    let target = context.settings.target
     try model.graph.mapAll { graph throws(Diagnostic) in
-      for module in graph.modules where target.kernel(for: module.kind) == nil {
-        context.leave(
-          module, of: graph, because: "target '\(target.name)' has no operator for its kind")
-      }
-      graph.removeModules { target.kernel(for: $0.kind) == nil }
       for index in graph.modules.indices {
         let module = graph.modules[index]
         var ports = module.ports

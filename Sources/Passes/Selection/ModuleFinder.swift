@@ -113,11 +113,19 @@ struct ModuleFinder {
       ?? refusal(of: spelling, identity, role)
       ?? role?.obstacle.flatMap({ selection.names(identity.path) ? nil : $0 })
       ?? selection.reason(against: identity.type, path: identity.path)
+      ?? missingOperator(for: spelling.kind)
     {
       note(identity, candidate.anchor, obstacle)
       return
     }
     add(identity, candidate, role)
+  }
+
+  /// Why the target cannot run a module of the kind in FP8.
+  private func missingOperator(for kind: String) -> String? {
+    let target = context.settings.target
+    return target.kernel(for: kind) == nil
+      ? "target '\(target.name)' has no operator for its kind" : nil
   }
 
   /// Why a spelling that needs more than itself is no module here.
