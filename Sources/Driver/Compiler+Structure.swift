@@ -114,7 +114,6 @@ extension Compiler {
     _ written: Model, _ context: inout PassContext, _ file: String
   ) throws(Diagnostic) -> Model {
     var erased = written
-    try checkScalesAreStored(written, context.settings.target, file)
     do throws(Diagnostic) {
       try Pipeline(parsing: "infer-types").run(on: &erased, in: &context)
       try inlineAll(of: &erased, &context)
@@ -141,20 +140,6 @@ extension Compiler {
   ) throws(Diagnostic) {
     try InlineFunctions(allBut: StructuralProof.wholeFunctions).run(on: &model, in: &context)
     try Pipeline(parsing: "infer-types").run(on: &model, in: &context)
-  }
-
-  /// A scale that is computed when the model runs, a second result of its quantizer, cannot be taken away.
-  private func checkScalesAreStored(
-    _ model: Model, _ target: Target, _ file: String
-  ) throws(Diagnostic) {
-    let graph = model.graph
-    for id in graph.nodeIDs {
-      let node = graph[id]
-      guard node.op.hasSuffix(target.quantizer), node.outputs.count > 1 else { continue }
-      throw .notCompared(
-        "has a scale that is computed when the model runs",
-        at: Location(file: file, node: graph.label(of: id)))
-    }
   }
 
   /// Finds the scale that each weight's codes were made with, and puts it into the equations.

@@ -25,6 +25,7 @@ final class ErasedGraph {
   /// What is behind the values that are not what counts themselves, by the value's index.
   private var table: [Erased?]
   private let outerCodes: Set<String>
+  private var measuredScales: [ValueID: Factor] = [:]
   private let numbers: (Weight) -> [Double]?
 
   /// Linear in so many of the first operands; the others are shapes, indices or a bias.
@@ -39,9 +40,10 @@ final class ErasedGraph {
 
   static let products: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]
 
-  /// `outerCodes` are the names of FP8 weights around this graph.
+  /// `outerCodes` are the names of FP8 weights around this graph; a value that `isOwn` names is no scale of a
+  /// quantizer that was put in.
   init(
-    _ graph: Graph, outerCodes: Set<String>, fullscales: [Double],
+    _ graph: Graph, outerCodes: Set<String>, fullscales: [Double], isOwn: (String) -> Bool,
     numbers: @escaping (Weight) -> [Double]?
   ) {
     self.graph = graph
@@ -49,6 +51,7 @@ final class ErasedGraph {
     self.numbers = numbers
     order = [Int](repeating: 0, count: graph.nodeLimit)
     table = [Erased?](repeating: nil, count: graph.valueLimit)
+    measuredScales = measuredScales(isOwn: isOwn)
     let clamps = clamps(at: fullscales)
     for (place, id) in graph.nodeIDs.enumerated() {
       order[Int(id.index)] = place
@@ -81,6 +84,7 @@ final class ErasedGraph {
           result.factor = result.factor.times(inner.factor)
           result.codes += inner.codes
         }
+        if !passesRows(node) { result.factor.isUnknown = true }
         if result.codes.count > ErasedGraph.codeLimit {
           result.codes = []
           result.factor.isUnknown = true
@@ -222,10 +226,20 @@ final class ErasedGraph {
     ["Gemm", "Conv", "ConvTranspose"].contains(node.op) && node.input(2) != nil
   }
 
+  /// True where scales of rows that are computed when the model runs multiply the result as they do the operands.
+  private func passesRows(_ node: Node) -> Bool {
+    let operands = node.inputs.prefix(2).compactMap { $0.map { self[$0].factor } }
+    switch node.op {
+    case "MatMul":
+      return operands.count == 2 && operands[0].isEven(along: -1) && operands[1].isEven(along: -2)
+    default: return operands.allSatisfy(\.isEven)
+    }
+  }
+
   /// Vectors multiply the channels of a product; elsewhere, behind a bias too, they are operands like others.
   private func multiplied(_ value: ValueID, by factor: Factor) -> Erased? {
     let result = self[value]
-    if !factor.isScalar {
+    if !factor.channels.isEmpty {
       guard let producer = graph[result.core].producer,
         ErasedGraph.products.contains(graph[producer].op), !ErasedGraph.hasBias(graph[producer])
       else { return nil }
@@ -248,7 +262,7 @@ final class ErasedGraph {
     return element.isHighPrecision || element.isFloat8
   }
 
-  private func clamped(_ node: Node) -> ValueID? {
+  func clamped(_ node: Node) -> ValueID? {
     guard node.inputs.count == 2, let left = node.input(0), let right = node.input(1) else {
       return nil
     }
@@ -315,12 +329,16 @@ final class ErasedGraph {
   func constant(_ value: ValueID) -> Factor? {
     var current = value
     var negates = false
+    var isMoved = false
     var inverts = false
     func finished(_ factor: Factor) -> Factor {
       let turned = inverts ? factor.inverted : factor
       return negates ? turned.negated : turned
     }
     for _ in 0..<8 {
+      if let scale = measuredScales[current] {
+        return isMoved && !scale.isEven ? nil : finished(scale)
+      }
       if let weight = graph[current].weight {
         guard let numbers = numbers(weight), !numbers.isEmpty else { return nil }
         return finished(Factor(numbers))
@@ -328,7 +346,8 @@ final class ErasedGraph {
       guard let producer = graph[current].producer else { return nil }
       let node = graph[producer]
       switch node.op {
-      case "Cast", "Identity", "Reshape", "Unsqueeze": break
+      case "Cast", "Identity": break
+      case "Reshape", "Unsqueeze": isMoved = true
       case "Neg": negates.toggle()
       case "Reciprocal": inverts.toggle()
       case "Constant":

@@ -8,6 +8,19 @@ struct Factor: Equatable, Sendable {
   /// The constants that it is the product of, as they are stored.
   private(set) var constants: [[Double]] = []
 
+  /// The scales that are computed when the model runs: how often each multiplies, by its name.
+  private(set) var measured: [String: Int] = [:]
+  /// Where such a scale is not one number, along which axes it is.
+  private var evenAxes: [String: EvenAxes] = [:]
+
+  /// The axes along which a tensor has one number.
+  enum EvenAxes: Equatable {
+    case all
+    /// Counted from the end.
+    case some(Set<Int64>)
+    case unknown
+  }
+
   /// True where more was multiplied than is followed, or what is not finite.
   var isUnknown = false
 
@@ -25,7 +38,23 @@ struct Factor: Equatable, Sendable {
     isUnknown = !number.isFinite
   }
 
-  var isScalar: Bool { channels.isEmpty }
+  /// The factor of a scale that is computed when the model runs.
+  init(measured name: String, evenAlong axes: EvenAxes) {
+    measured[name] = 1
+    if axes != .all { evenAxes[name] = axes }
+  }
+
+  var isScalar: Bool { channels.isEmpty && isEven }
+
+  /// True where no scale of the running model has rows of its own.
+  var isEven: Bool { evenAxes.isEmpty }
+
+  /// True where every scale of the running model is one number along an axis, so that it passes a sum over it.
+  func isEven(along axis: Int64) -> Bool {
+    evenAxes.values.allSatisfy { axes in
+      if case .some(let axes) = axes { axes.contains(axis) } else { axes == .all }
+    }
+  }
 
   /// The most constants that are kept: the scale of a weight is looked for among them.
   private static let constantLimit = 64
@@ -38,6 +67,11 @@ struct Factor: Equatable, Sendable {
       result.channels[count] =
         result.channels[count].map { zip($0, values).map { $0 * $1 } } ?? values
     }
+    for (name, count) in other.measured {
+      let sum = (result.measured[name] ?? 0) + count
+      result.measured[name] = sum == 0 ? nil : sum
+      result.evenAxes[name] = sum == 0 ? nil : other.evenAxes[name]
+    }
     result.constants += other.constants.prefix(max(0, Factor.constantLimit - constants.count))
     return result
   }
@@ -46,6 +80,7 @@ struct Factor: Equatable, Sendable {
     var result = self
     result.number = 1 / number
     result.channels = channels.mapValues { $0.map { 1 / $0 } }
+    result.measured = measured.mapValues { -$0 }
     return result
   }
 
@@ -58,6 +93,7 @@ struct Factor: Equatable, Sendable {
 
   /// The one number that all channels are multiplied by; `nil` where they differ.
   func common(within tolerance: Double) -> Double? {
+    guard measured.isEmpty else { return nil }
     var result = number
     for count in channels.keys.sorted() {
       guard let values = channels[count], let first = values.first,
@@ -70,6 +106,7 @@ struct Factor: Equatable, Sendable {
 
   /// Equal up to what rounding constants takes away.
   func isNear(_ other: Factor, within tolerance: Double) -> Bool {
+    guard measured == other.measured else { return false }
     guard number != 0, other.number != 0 else { return number == other.number }
     // What stands on both sides falls out, channel by channel; what is zero on both says nothing.
     var ratio = number / other.number
@@ -88,5 +125,8 @@ struct Factor: Equatable, Sendable {
   }
 
   /// For messages.
-  var text: String { common(within: 1e-6).map { "\($0)" } ?? "numbers of channels" }
+  var text: String {
+    if let name = measured.keys.min() { return "the scale '\(name)'" }
+    return common(within: 1e-6).map { "\($0)" } ?? "numbers of channels"
+  }
 }

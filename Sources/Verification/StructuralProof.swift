@@ -68,6 +68,7 @@ package struct StructuralProof {
 
   private let numbers: (Side, Weight) -> [Double]?
   private let fullscales: [Double]
+  private let sourceNames: ValueNames
   let tolerance: Double
   /// True where the written model computes in float16, in which small constants become zero.
   private let isHalf: Bool
@@ -88,6 +89,7 @@ package struct StructuralProof {
   ) {
     self.numbers = numbers
     self.fullscales = fullscales
+    sourceNames = ValueNames(of: source)
     // Constants of the written model are rounded to its high precision type, some of them in a row.
     let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
@@ -104,11 +106,12 @@ package struct StructuralProof {
   // MARK: Scopes
 
   mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
-    let (numbers, rounds) = (numbers, isHalf && side == .source)
+    let (numbers, names, rounds) = (numbers, sourceNames, isHalf && side == .source)
     let scope = Scope(
       erased: ErasedGraph(
         graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
         fullscales: fullscales,
+        isOwn: { side == .source || names.contains($0) },
         numbers: { numbers(side, $0)?.map { rounds ? StructuralProof.half($0) : $0 } }),
       parent: parent)
     switch side {
@@ -407,5 +410,21 @@ package struct StructuralProof {
       made.node.ints("perm") ?? [1, 0] == [1, 0], let data = made.node.input(0)
     else { return value }
     return behind(Reference(scope: value.core.scope, value: data), .written)
+  }
+}
+
+/// The names of a graph's values, those of bodies included, gathered when they are first asked for.
+private final class ValueNames {
+  private let graph: Graph
+  private lazy var names = ValueNames.names(of: graph)
+
+  init(of graph: Graph) { self.graph = graph }
+
+  func contains(_ name: String) -> Bool { names.contains(name) }
+
+  private static func names(of graph: Graph) -> Set<String> {
+    graph.nodeIDs.reduce(into: Set(graph.values.map { graph[$0].name })) { set, id in
+      for body in graph[id].bodies { set.formUnion(names(of: body)) }
+    }
   }
 }

@@ -345,4 +345,79 @@ import Verification
     let first = try #require(try proof(faulty, of: source).differences.first)
     #expect(first.place == place, "\(first)")
   }
+
+  /// A product of two activations with scales of their rows and columns, computed when the model runs.
+  private static let measured = """
+    graph @m(%x: f32[4, 4], %k: f32[4, 4]) -> (%y) {
+      weight @last: i64[1] = [-1]
+      weight @first: i64[1] = [-2]
+      weight @high: f32[] = [240.0]
+      weight @low: f32[] = [-240.0]
+      %x.abs = Abs(%x) : f32[4, 4]
+      %x.max = ReduceMax(%x.abs, @last) : f32[4, 1]
+      %x.scale = Div(%x.max, @high) : f32[4, 1]
+      %x.inverse = Reciprocal(%x.scale) : f32[4, 1]
+      %x.scaled = Mul(%x, %x.inverse) : f32[4, 4]
+      %x.floored = Max(%x.scaled, @low) : f32[4, 4]
+      %x.clamped = Min(%x.floored, @high) : f32[4, 4]
+      %x.codes = Cast(%x.clamped) {to = 17} : f8e4m3fn[4, 4]
+      %k.abs = Abs(%k) : f32[4, 4]
+      %k.max = ReduceMax(%k.abs, @first) : f32[1, 4]
+      %k.scale = Div(%k.max, @high) : f32[1, 4]
+      %k.scaled = Div(%k, %k.scale) : f32[4, 4]
+      %k.codes = Cast(%k.scaled) {to = 17} : f8e4m3fn[4, 4]
+      %x.float = Cast(%x.codes) {to = 1} : f32[4, 4]
+      %k.float = Cast(%k.codes) {to = 1} : f32[4, 4]
+      %product = MatMul(%x.float, %k.float) : f32[4, 4]
+      %half = Mul(%product, %x.scale) : f32[4, 4]
+      %whole = Mul(%half, %k.scale) : f32[4, 4]
+      %y = Relu(%whole) : f32[4, 4] name "relu"
+    }
+    """
+
+  private static let unmeasured = """
+    graph @m(%x: f32[4, 4], %k: f32[4, 4]) -> (%y) {
+      %product = MatMul(%x, %k) : f32[4, 4]
+      %y = Relu(%product) : f32[4, 4] name "relu"
+    }
+    """
+
+  @Test func `a scale that is computed when the model runs is taken off as it was put on`() throws {
+    let proof = try proof(Self.measured, of: Self.unmeasured)
+    #expect(proof.differences == [])
+    #expect(proof.notCompared == nil)
+    #expect(proof.nodeCount == 2)
+  }
+
+  @Test(arguments: [
+    // The other operand's scale, one that is left on, and one that is taken off twice.
+    ("Mul(%half, %k.scale)", "Mul(%half, %x.scale)", "times the scale 'k.scale'"),
+    ("Relu(%whole)", "Relu(%half)", "times the scale 'k.scale'"),
+    ("Mul(%product, %x.scale)", "Mul(%product, %k.scale)", "times the scale 'k.scale'"),
+  ])
+  func `another scale of the running model is found`(
+    right: String, wrong: String, message: String
+  ) throws {
+    #expect(Self.measured.contains(right))
+    let proof = try proof(Self.measured.replacing(right, with: wrong), of: Self.unmeasured)
+    #expect(proof.differences.first?.place == "node 'relu' (Relu)")
+    #expect(proof.differences.first?.message.contains(message) == true)
+  }
+
+  @Test func `scales along the axis that a product sums over are not taken off`() throws {
+    // Each column of the first operand has its own: behind the product there is none to take off.
+    for (right, wrong) in [
+      ("ReduceMax(%x.abs, @last)", "ReduceMax(%x.abs, @first)"),
+      ("ReduceMax(%k.abs, @first)", "ReduceMax(%k.abs, @last)"),
+    ] {
+      let written = Self.measured.replacing(right, with: wrong)
+      #expect(try proof(written, of: Self.unmeasured).notCompared?.node == "node 'relu' (Relu)")
+    }
+  }
+
+  @Test func `scales that the source computes itself are operators of it`() throws {
+    #expect(try proof(Self.measured, of: Self.measured).differences == [])
+    let wrong = Self.measured.replacing("Mul(%half, %k.scale)", with: "Mul(%half, %x.scale)")
+    #expect(try proof(wrong, of: Self.measured).differences != [])
+  }
 }
