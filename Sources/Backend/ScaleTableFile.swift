@@ -40,6 +40,13 @@ package struct ScaleTableFile: Sendable {
   package let modules: [Module]
   package let left: [ScaleTable.LeftModule]
 
+  /// True where scales are computed when the model runs.
+  package var hasDynamicScales: Bool {
+    modules.contains { module in
+      module.ports.contains { if case .dynamic = $0.scale { true } else { false } }
+    }
+  }
+
   /// Reads the text of a table; errors name the key.
   package init(_ bytes: [UInt8], file: String) throws(Diagnostic) {
     let root = JSONReader(try JSON.parse(bytes, file: file), file: file)

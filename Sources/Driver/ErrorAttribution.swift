@@ -11,7 +11,7 @@ internal import Targets
 struct ErrorAttribution {
   /// The costliest first; equal ones in the order of the graph.
   private(set) var modules: [ModuleCost] = []
-  /// The modules that could not be looked at alone: those of bodies, and with scales made at run time.
+  /// The modules that could not be looked at alone: those of bodies.
   private(set) var notAttributed: [String] = []
 
   /// Runs the source model's modules beside copies of them that compute with the table's scales.
@@ -22,6 +22,8 @@ struct ErrorAttribution {
     var configuration = Configuration()
     configuration.target = table.target
     configuration.format = table.format
+    configuration.setMethod(table.method)
+    configuration.isDynamic = table.hasDynamicScales
     configuration.allowedTypes = Array(Set(table.modules.map(\.type))).sorted()
     var context = PassContext(try compiler.settings(configuration))
     var (model, given) = try compiler.load(source)

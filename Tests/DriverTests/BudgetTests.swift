@@ -36,6 +36,33 @@ import Testing
     #expect(costs.count == 5 && costs == costs.sorted())
   }
 
+  @Test func `scales of the running model cost a module what they cost its output`() throws {
+    let folder = try TemporaryFolder()
+    let model = goldenPath("onnx/gemm_variants.onnx")
+    try folder.write(
+      "c.json",
+      Array(
+        #"{"dynamic_quantization": true, "scale_method": "maxabs_pow2", "hp_dtype": "fp32"}"#.utf8))
+    let made = try Command(
+      ["quantize", model, "-o", "out.onnx", "--config", "c.json"], in: folder.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let verified = try Command(
+      [
+        "verify", model, "out.onnx", "--inputs",
+        goldenPath("onnx/gemm_variants.inputs.npz"),
+      ], in: folder.path)
+    #expect(verified.status == 0, "\(verified.errors)")
+    let rows = verified.output.split(separator: "\n").map {
+      $0.split(separator: " ").map(String.init)
+    }
+    // Output y0 is that of gemm_0 alone, and so on.
+    for index in 0..<16 {
+      let output = rows.first { $0.first == "y\(index):" }?.dropFirst().first
+      #expect(output != nil)
+      #expect(rows.first { $0.first == "gemm_\(index)" }?.dropFirst().first == output)
+    }
+  }
+
   @Test func `the fewest modules are kept`() throws {
     let folder = try TemporaryFolder()
     let shared = ["--calibration", Self.calibration, "--dump-stats-path", folder["m"]]

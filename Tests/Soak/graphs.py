@@ -22,6 +22,7 @@ from runner import run
 LEAST_DECIBELS = 15.0
 NOISE = 2**-4.3
 MARGIN = 15.0
+DYNAMIC_METHODS = ("maxabs_pow2", "maxabs_arbitrary", "act_maxabs_pcs_pow2_weight_maxabs_pts_pow2_hw")
 METHODS = ("maxabs_hw", "maxabs_pow2", "maxabs_arbitrary", "act_maxabs_hw_weights_pcs_maxabs_pow2",
            "act_maxabs_pow2_weights_pcs_opt_pow2", "maxabs_hw_opt_weight")
 
@@ -392,12 +393,14 @@ def compared(fp8c, rnd, folder, path):
     least = min(LEAST_DECIBELS, noisy(path, inputs, names, expected) - MARGIN)
     # Where such noise may be nearly as large as the signal, only the structure says something.
     least = least if least >= 3 else -math.inf
+    is_dynamic = rnd.random() < 0.2
     with open(os.path.join(folder, "c.json"), "w") as file:
-        file.write('{"ignore_modules_wo_measures": true}')
-    method = rnd.choice(METHODS)
-    flags = ["--scale-method", method] + rnd.choice(([], ["--qdq"]))
-    ended = run([fp8c, "compile", "m.onnx", "-o", "o.onnx", "--calibration", "c.npz", "--hp-dtype", "fp32", "--config", "c.json"] + flags,
-                folder)
+        file.write('{"dynamic_quantization": true}' if is_dynamic else '{"ignore_modules_wo_measures": true}')
+    flags = ["--scale-method", rnd.choice(DYNAMIC_METHODS if is_dynamic else METHODS)]
+    command = ["quantize"] if is_dynamic else ["compile", "--calibration", "c.npz"]
+    if not is_dynamic:
+        flags += rnd.choice(([], ["--qdq"]))
+    ended = run([fp8c, *command, "m.onnx", "-o", "o.onnx", "--hp-dtype", "fp32", "--config", "c.json"] + flags, folder)
     if ended.status != 0:
         return f"{' '.join(flags)}: {ended.summary}", math.inf
     output = os.path.join(folder, "o.onnx")

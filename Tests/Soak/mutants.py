@@ -26,10 +26,13 @@ TOLERATED = {
 }
 
 ALIGNED = ["--scale-method", "hw_aligned_single_scale"]
+# The last method that is named counts.
+DYNAMIC = ["--config", os.path.join(ROOT, "Tests/Soak/dynamic.json"), "--scale-method",
+           "act_maxabs_pcs_pow2_weight_maxabs_pts_pow2_hw"]
 LOWERINGS = ([], ["--hp-dtype", "fp32"], ["--qdq"], ["--qdq", "--hp-dtype", "fp16"], ["--target", "generic"],
              ["--fp8-config", "E5M2"], ["--allow-type", "default", "--allow-type", "ConvTranspose"],
              ALIGNED, ALIGNED + ["--fp8-kv-cache"], ALIGNED + ["--fp8-kv-cache", "--qdq"],
-             ALIGNED + ["--allow-type", "ModuleFusedSDPA"])
+             ALIGNED + ["--allow-type", "ModuleFusedSDPA"], DYNAMIC, DYNAMIC + ["--scale-method", "maxabs_arbitrary"])
 
 
 def files(pattern, limit=1 << 62):

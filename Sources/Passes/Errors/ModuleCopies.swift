@@ -1,3 +1,4 @@
+internal import FP8
 internal import IR
 
 /// The copies of one module that read what FP8 makes of its operands.
@@ -8,6 +9,7 @@ struct ModuleCopies {
   private let resultScale: Scale?
   private let fullscale: Float
   private let code: ElementType
+  private let dynamicCast: DynamicCast
   /// The node in front of which all of it stands; `nil` for the end of the graph.
   private let place: NodeID?
 
@@ -18,13 +20,12 @@ struct ModuleCopies {
   }
 
   /// `nil` where no operand that the module reads has a scale, or one is no float32.
-  init?(_ module: QuantizedModule, in graph: Graph, fullscale: Float, code: ElementType) {
+  init?(_ module: QuantizedModule, in graph: Graph, _ settings: PassSettings) {
     var scaled: [ScaledPort] = []
     var resultScale: Scale?
     let read = Set(module.nodes.flatMap { graph[$0].inputs.compactMap { $0 } })
     for port in module.ports {
       guard let scale = port.scale, let value = port.value else { continue }
-      if case .dynamic = scale { return nil }
       guard ModuleCopies.canScale(value, scale, in: graph) else { return nil }
       switch port.role {
       case .unquantized: continue
@@ -44,9 +45,15 @@ struct ModuleCopies {
     self.module = module
     self.scaled = scaled
     self.resultScale = resultScale
-    self.fullscale = fullscale
-    self.code = code
+    fullscale = settings.limits.fullscale
+    code = settings.limits.encoding.element
+    dynamicCast = DynamicCast(settings.method(of: module).activation, settings)
     place = graph.successor(of: last)
+  }
+
+  /// True where a scale is computed by the target's operator when the model runs.
+  var hasDynamicScales: Bool {
+    scaled.contains { if case .dynamic = $0.scale { true } else { false } }
   }
 
   private static func canScale(_ value: ValueID, _ scale: Scale, in graph: Graph) -> Bool {
@@ -147,15 +154,26 @@ struct ModuleCopies {
     _ value: ValueID, _ scale: Scale, in graph: inout Graph
   ) -> Rounded {
     let type = graph[value].type
-    let factor = factor(scale, rank: type?.tensor?.shape?.count ?? 0, in: &graph)
+    let cast = dynamicCast(of: value, scale, in: &graph)
+    let factor =
+      cast?.factor ?? factor(scale, rank: type?.tensor?.shape?.count ?? 0, in: &graph)
     let units = node("Div", [value, factor], type: type, in: &graph)
     let low = graph.sharedScalar("fp8c.error.low", -fullscale)
     let kept = node("Clip", [units, low, full(in: &graph)], type: type, in: &graph)
-    let codes = cast(kept, to: code, in: &graph)
-    let back = cast(codes, to: .float32, in: &graph)
+    let codes = cast?.codes ?? self.cast(kept, to: code, in: &graph)
+    let back = self.cast(codes, to: .float32, in: &graph)
     return Rounded(
       units: units, clamped: node("Mul", [kept, factor], type: type, in: &graph),
       rounded: node("Mul", [back, factor], type: type, in: &graph), roundedUnits: back)
+  }
+
+  /// The codes and the scale that the target's operator makes of a value; `nil` where its scale is known.
+  private func dynamicCast(
+    of value: ValueID, _ scale: Scale, in graph: inout Graph
+  ) -> DynamicCast.Result? {
+    guard case .dynamic(let axis) = scale else { return nil }
+    return dynamicCast.add(
+      of: value, reducing: axis, named: "\(graph[value].name).error", to: &graph, before: place)
   }
 
   /// The scale as a constant that spreads over the value.

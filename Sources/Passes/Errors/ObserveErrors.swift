@@ -1,6 +1,6 @@
-internal import FP8
 package import IR
 package import Support
+internal import Targets
 
 /// Adds graph outputs that say what FP8 costs every module, and of which kind the cost is.
 ///
@@ -24,7 +24,8 @@ package import Support
 ///     %"fp8c.error/fc/flushed" = those other than zero that become zero
 ///     %"fp8c.error/fc/elements" = all of them
 ///
-/// A softmax has a scale for its result, which is rounded in the same way.
+/// A softmax has a scale for its result, which is rounded in the same way. A scale that is computed when the model
+/// runs is computed by the target's cast, whose definition is added to the model's functions.
 package struct ObserveErrors: Pass {
   package static let name = "observe-errors"
 
@@ -49,12 +50,20 @@ package struct ObserveErrors: Pass {
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     var outputs = model.graph.outputs
-    let limits = context.settings.limits
+    let opset = model.opset ?? 0
+    let domain = context.settings.target.domain
     for module in model.graph.modules {
       guard model.graph.value(named: Self.outputName(path: module.path, .signal)) == nil,
         let copies = ModuleCopies(
-          module, in: model.graph, fullscale: limits.fullscale, code: limits.encoding.element)
+          module, in: model.graph, context.settings),
+        // The operator's definition is written in what opset 21 has.
+        opset >= 21 || !copies.hasDynamicScales
       else { continue }
+      if copies.hasDynamicScales {
+        let function = TargetOperator.dynamicCastToFp8.definition(domain: domain, opset: opset)
+        if model.function(function.key) == nil { model.functions.append(function) }
+        model.opsets.set(domain, to: 1)
+      }
       let sums = copies.sums(in: &model.graph)
       for quantity in Quantity.allCases {
         guard let value = sums[quantity] else { continue }

@@ -11,7 +11,7 @@ struct FP8Operands {
 
   private var activations: [ActivationKey: ValueID] = [:]
   /// The activations whose scales are computed when the model runs.
-  var dynamicActivations: [DynamicKey: DynamicOperand] = [:]
+  var dynamicActivations: [DynamicKey: DynamicCast.Result] = [:]
   /// The codes of weights, which all graphs of the model share.
   var codeLibrary: CodeLibrary
   /// The dequantized values of codes.
