@@ -13,7 +13,9 @@ package import Support
 ///     %y = "ai.fp8c.gaudi2"::Fp8MatMul(%x.fp8, @w, @one, @half) {out_dtype = 16} meta
 ///       {"fp8c.module": "fc", "fp8c.scale": "input 1.0, weight 0.5", "fp8c.reason": "its operator"}
 ///
-/// Of scales for each channel, how many there are and the least and the largest are said.
+/// Of scales for each channel, how many there are and the least and the largest are said. What is put between a
+/// value and the operator that reads it, a cast or a clamp, has the modules that read it, the scale, and as its
+/// reason which operands it makes.
 package struct AnnotateNodes: Pass {
   package static let name = "annotate-nodes"
 
@@ -24,6 +26,7 @@ package struct AnnotateNodes: Pass {
   }
 
   private func annotate(_ graph: inout Graph, _ context: inout PassContext, depth: Int) {
+    annotateQuantizers(of: &graph, &context)
     for module in graph.modules {
       let scales = module.ports.compactMap { port in
         port.scale.map { "\(port.name) \($0.summary)" }
@@ -34,11 +37,7 @@ package struct AnnotateNodes: Pass {
         pairs.append(Metadata("fp8c.reason", reason))
       }
       for id in nodes(of: module, in: graph) {
-        graph.update(id) { node in
-          node.annotations.metadata =
-            node.annotations.metadata.filter { pair in !pairs.contains { $0.key == pair.key } }
-            + pairs
-        }
+        graph.annotate(id, with: pairs)
         context.count("annotated", by: 1)
       }
     }
@@ -52,6 +51,67 @@ package struct AnnotateNodes: Pass {
 }
 
 extension AnnotateNodes {
+  /// What a node in front of modules makes operands for.
+  private struct Use {
+    var modules: [String] = []
+    var scale: String
+    var operands: [String] = []
+  }
+
+  private func annotateQuantizers(of graph: inout Graph, _ context: inout PassContext) {
+    var uses: [NodeID: Use] = [:]
+    var order: [NodeID] = []
+    for module in graph.modules {
+      for port in module.ports {
+        guard let value = port.value, let scale = port.scale else { continue }
+        for id in quantizers(from: value, to: module, in: graph) {
+          if uses[id] == nil { order.append(id) }
+          var use = uses[id] ?? Use(scale: scale.summary)
+          if use.modules.last != module.path { use.modules.append(module.path) }
+          use.operands.append("\(port.name) of \(module.path)")
+          uses[id] = use
+        }
+      }
+    }
+    for id in order {
+      guard let use = uses[id] else { continue }
+      graph.annotate(
+        id,
+        with: [
+          Metadata(Metadata.module, use.modules.joined(separator: ", ")),
+          Metadata("fp8c.scale", use.scale),
+          Metadata("fp8c.reason", use.operands.joined(separator: ", ")),
+        ])
+      context.count("annotated", by: 1)
+    }
+  }
+
+  /// The most nodes that lowering puts between a value and what reads it.
+  private static let reach = 8
+
+  /// The nodes through which a module's operators read a value of the source.
+  private func quantizers(
+    from value: ValueID, to module: QuantizedModule, in graph: Graph
+  ) -> [NodeID] {
+    var result: [NodeID] = []
+    for reader in nodes(of: module, in: graph) {
+      for operand in graph[reader].inputs {
+        guard var current = operand else { continue }
+        var chain: [NodeID] = []
+        while current != value, chain.count < AnnotateNodes.reach,
+          let producer = graph[current].producer, !module.nodes.contains(producer),
+          let next = graph[producer].input(0)
+        {
+          chain.append(producer)
+          current = next
+        }
+        guard current == value else { continue }
+        result += chain.reversed().filter { !result.contains($0) }
+      }
+    }
+    return result
+  }
+
   /// The nodes of a module, and the product in front of a bias or a scale that lowering wrote behind it.
   private func nodes(of module: QuantizedModule, in graph: Graph) -> [NodeID] {
     var result: [NodeID] = []
@@ -67,6 +127,16 @@ extension AnnotateNodes {
       }
     }
     return result
+  }
+}
+
+extension Graph {
+  /// Sets pairs of a node's metadata, in the place of those of the same keys.
+  fileprivate mutating func annotate(_ id: NodeID, with pairs: [Metadata]) {
+    update(id) { node in
+      node.annotations.metadata =
+        node.annotations.metadata.filter { pair in !pairs.contains { $0.key == pair.key } } + pairs
+    }
   }
 }
 
