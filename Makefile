@@ -6,7 +6,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 FP8C := .build/release/fp8c
 INSTALLED = $(DESTDIR)$(PREFIX)
 
-.PHONY: all build test demo docs golden bench bench-peers matrix lint install install-files package test-package test-tools soak fuzz strace dependencies generated runtime
+.PHONY: all build test test-commands demo docs golden bench bench-peers matrix lint install install-files package test-package test-tools soak fuzz strace dependencies generated runtime
 
 all: build
 
@@ -51,11 +51,22 @@ test: dependencies test-tools generated runtime lint .venv/dask/ready .venv/benc
 	  make ninja cmake links shards library swiftpm
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  .venv/bin/python Tests/Soak/soak.py --fp8c .build/debug/fp8c $(SHORT_SOAK)
-	Sources/Integration/make-docs.sh .build/debug/fp8c .build/debug .build/documentation
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  LLVM_PROFILE_FILE=/dev/null .venv/bin/python Tests/Examples/documentation.py .build/debug/fp8c
 	$(MAKE) test-package
+	$(MAKE) test-commands DEBUG_FLAGS="--enable-code-coverage $(BUILD_FLAGS)"
+
+# What else the README says to make, on little of what each takes.
+test-commands:
 	$(MAKE) demo
+	$(MAKE) docs
+	$(MAKE) golden
+	$(MAKE) install DESTDIR=$(CURDIR)/.build/installed
+	$(MAKE) matrix ARGUMENTS=digits/digits_cnn.ts
+	$(MAKE) soak ARGUMENTS="--seed 7 --count models=1000 models"
+	$(MAKE) bench GROUPS=startup
+	$(MAKE) bench-peers ARGUMENTS="--batches 1 resnet18"
+	$(MAKE) fuzz FUZZ_SECONDS=5
 
 # A minute of what 'make soak' does for hours, always the same.
 SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30,--count $(count))
@@ -65,9 +76,12 @@ demo: build runtime
 	  FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
 	  Sources/Integration/demo.sh
 
+# How the debug build is made that some targets compare with or read; 'test' has one that counts coverage.
+DEBUG_FLAGS ?=
+
 # The reference and the tutorials as a DocC archive, which any server of files serves.
 docs: build
-	swift build --target FP8Compiler
+	swift build --target FP8Compiler $(DEBUG_FLAGS)
 	Sources/Integration/make-docs.sh $(FP8C) .build/debug .build/documentation
 
 # Rewrites the golden files: their difference is to be read before it is committed.
@@ -82,7 +96,7 @@ bench: build runtime .venv/bench
 # The same models beside the quantizers of ONNX Runtime and of Intel.
 bench-peers: build runtime .venv/bench .venv/peers/ready
 	FP8C_ONNXRUNTIME=$$(Sources/Integration/fetch-onnxruntime.sh .onnxruntime) \
-	  .venv/bin/python Tests/Benchmarks/peers.py
+	  .venv/bin/python Tests/Benchmarks/peers.py $(ARGUMENTS)
 
 .venv/bench:
 	@[ -x /usr/bin/time ] || $(SUDO) apt-get install -y -qq time
@@ -105,8 +119,8 @@ bench-peers: build runtime .venv/bench .venv/peers/ready
 
 # The same bytes whatever stands around a run: one digest a model over all combinations.
 matrix: build
-	swift build --product fp8c
-	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c
+	swift build --product fp8c $(DEBUG_FLAGS)
+	Tests/Determinism/matrix.py $(FP8C) .build/debug/fp8c $(ARGUMENTS)
 
 # Mutants, faults of the system, kills and full disks: `make soak ARGUMENTS="--seed 7 --count models=1000 models"`.
 soak: build runtime .venv/bench strace

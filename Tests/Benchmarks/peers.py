@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Calibrates and quantizes models with fp8c and with other quantizers, in turn, and prints the ratios.
 
-    peers.py [--rounds N] [--batches N]
+    peers.py [--rounds N] [--batches N] [MODEL...]
 
 The others run in the virtual environment `.venv/peers`, which `make bench-peers` sets up.
 """
@@ -24,14 +24,14 @@ def main():
     parser.add_argument("--fp8c", default=os.path.join(ROOT, ".build/release/fp8c"))
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--batches", type=int, default=8)
+    parser.add_argument("models", nargs="*", metavar="MODEL", default=["resnet18", "resnet50", "bert_base"])
     options = parser.parse_args()
     models = os.path.join(HERE, "models")
-    names = ["resnet18", "resnet50", "bert_base"]
-    run([sys.executable, os.path.join(HERE, "make_models.py"), models, *names])
+    run([sys.executable, os.path.join(HERE, "make_models.py"), models, *options.models])
     python = os.path.join(ROOT, ".venv/peers/bin/python")
     random = np.random.default_rng(8)
     table = Table()
-    for name in names:
+    for name in options.models:
         model = os.path.join(models, f"{name}.onnx")
         inputs = {"x": random.standard_normal((options.batches, 1, 3, 224, 224), dtype=np.float32)}
         if name == "bert_base":

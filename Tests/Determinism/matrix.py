@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compiles ten models in many surroundings; what is written must be the same bytes in all of them.
 
-usage: matrix.py FP8C [FP8C_DEBUG]
+usage: matrix.py FP8C FP8C_DEBUG [MODEL]...
 
 Jobs, locale, time zone, umask, working folder, spelling of paths, HOME, user, host name, SOURCE_DATE_EPOCH, the
 allocator's fill, randomized addresses, the order of files in a folder, a debug build, and a processor without vector
-instructions (by qemu-x86_64, where it is installed). The seeds of hashes differ in every process.
+instructions (by qemu-x86_64, where it is installed). Another user and host name need root. The seeds of hashes differ in every process.
 """
 import concurrent.futures
 import hashlib
@@ -125,12 +125,13 @@ def run_apart(binaries, model, choice):
 
 
 def main():
-    binaries = {"release": os.path.abspath(sys.argv[1]), "debug": os.path.abspath(sys.argv[-1])}
+    binaries = {"release": os.path.abspath(sys.argv[1]), "debug": os.path.abspath(sys.argv[2])}
+    models = sys.argv[3:] or MODELS
     axes = dict(AXES)
     notes = []
-    if len(sys.argv) < 3:
-        axes["build"] = ["release"]
-        notes.append("no debug build")
+    if os.geteuid() != 0:
+        axes["user"], axes["host"] = ["this one"], ["same"]
+        notes.append("not root: this user and host name only")
     if not shutil.which("qemu-x86_64"):
         axes["processor"] = ["vector"]
         notes.append("no qemu-x86_64: vector instructions only")
@@ -143,7 +144,7 @@ def main():
             choices[(index * 7 + len(name)) % count][name] = value
     choices.insert(0, {name: values[0] for name, values in axes.items()})
     failed = 0
-    for model in MODELS:
+    for model in models:
         digests = {}
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             found = list(pool.map(lambda choice: run_apart(binaries, model, choice), choices))
@@ -158,7 +159,7 @@ def main():
                 print(f"  {digest[:16]}: {({k: v for k, v in some[0].items() if v != reference[k]})}")
     for note in notes:
         print(f"note: {note}")
-    print(f"{len(MODELS) - failed} of {len(MODELS)} models have one digest")
+    print(f"{len(models) - failed} of {len(models)} models have one digest")
     sys.exit(1 if failed else 0)
 
 
