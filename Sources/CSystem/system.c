@@ -92,7 +92,8 @@ int fp8c_open_beneath_by_steps(int folder, const char *path) {
       continue;
     }
     if (errno != EINVAL) break;
-    int isLast = rest.text[rest.begin + strspn(rest.text + rest.begin, "/")] == 0;
+    // A slash at the end asks for a folder.
+    int isLast = rest.text[rest.begin] == 0;
     int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
     int opened;
     do {

@@ -16,7 +16,7 @@ import Testing
       ("in/out", "../outside"), ("in/absolute", folder["in/top"]), ("in/loop", "loop"),
       ("in/a/escape", "../../outside"), ("in/linked", "a"), ("in/broken", "nowhere"),
       ("in/a/round", "../a/b/../../top"), ("in/around", "../in/top"), ("in/self", "."),
-      ("in/slashes", "a//b/./file"), ("in/dir", "a/b/"),
+      ("in/slashes", "a//b/./file"), ("in/dir", "a/b/"), ("in/slashed", "top/"),
     ] {
       try folder.link(name, to: target)
     }
@@ -27,7 +27,8 @@ import Testing
       "top", "./top", "a/b/file", "a//b/file", "to-file", "a/up", "a/b/twice", "out", "absolute",
       "loop", "a/escape", "linked/b/file", "linked/up", "broken", "a/round", "around", "none",
       "a/none/file", "top/file", "a/../top", "../in/top", "..", "a/../../outside", "/etc/hostname",
-      "self/top", "slashes", "dir/file", "linked/../top", long, "a/\(long)",
+      "self/top", "slashes", "dir/file", "linked/../top", "top/", "top/.", "to-file/", "slashed",
+      "a/", "a/b/file//", "self/", long, "a/\(long)",
     ] {
       let found = content(unsafe fp8c_open_beneath_by_steps(base, path))
       let expected = content(unsafe fp8c_open_beneath(base, path))
