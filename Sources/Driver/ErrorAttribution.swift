@@ -31,7 +31,7 @@ struct ErrorAttribution {
     given = nil
     guard !table.modules.isEmpty else { return }
     try compiler.run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
-    ErrorAttribution.setScales(of: &model.graph, from: table)
+    model.graph.mapAll { ErrorAttribution.setScales(of: &$0, from: table) }
     let runnable = try RunnableModel(model, store, asFloat32: true, compiler, &context)
     var observed = runnable.model
     try compiler.run(try Pipeline(parsing: "observe-errors"), on: &observed, in: &context)

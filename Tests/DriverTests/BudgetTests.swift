@@ -36,6 +36,36 @@ import Testing
     #expect(costs.count == 5 && costs == costs.sorted())
   }
 
+  @Test func `modules of bodies are looked at over all turns`() throws {
+    let folder = try TemporaryFolder()
+    let model = goldenPath("onnx/if_loop_scan.onnx")
+    // Between them the flags take either branch.
+    let files = [
+      goldenPath("onnx/if_loop_scan.inputs.npz"), goldenPath("onnx/if_loop_scan.then.npz"),
+    ]
+    let compiled = try Command(
+      ["compile", model, "-o", "out.onnx"] + files.flatMap { ["--calibration", $0] },
+      in: folder.path)
+    #expect(compiled.status == 0, "\(compiled.errors)")
+    let verified = try Command(
+      ["verify", model, "out.onnx"] + files.flatMap { ["--inputs", $0] }, in: folder.path)
+    #expect(verified.status == 0, "\(verified.errors)")
+    #expect(!verified.errors.contains("not looked at alone"))
+    let rows = verified.output.split(separator: "\n").map {
+      $0.split(separator: " ").map(String.init)
+    }
+    // By NumPy and ml_dtypes' float8_e4m3fn, which ran the graph with the table's scales: three turns of
+    // the loop, two of the scan.
+    for expected in [
+      ["loop_matmul", "26.4", "29.1", "28.6", "inf"],
+      ["else_matmul", "28.4", "30.0", "31.1", "inf"],
+      ["scan_gemm", "29.0", "31.3", "30.1", "inf"],
+      ["then_matmul", "29.3", "30.8", "33.0", "inf"],
+    ] {
+      #expect(rows.contains { $0.starts(with: expected) }, "\(verified.output)")
+    }
+  }
+
   @Test func `scales of the running model cost a module what they cost its output`() throws {
     let folder = try TemporaryFolder()
     let model = goldenPath("onnx/gemm_variants.onnx")

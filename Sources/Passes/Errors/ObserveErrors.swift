@@ -4,7 +4,7 @@ internal import Targets
 
 /// Adds graph outputs that say what FP8 costs every module, and of which kind the cost is.
 ///
-/// Next to each module of the main graph that has scales stand copies of it that read, in place of its
+/// Next to each module that has scales stand copies of it that read, in place of its
 /// operands, what FP8 would make of them. Every module reads what the model computes without FP8, so an
 /// error belongs to one module and does not grow from module to module.
 ///
@@ -24,7 +24,7 @@ internal import Targets
 ///     %"fp8c.error/fc/flushed" = those other than zero that become zero
 ///     %"fp8c.error/fc/elements" = all of them
 ///
-/// A softmax has a scale for its result, which is rounded in the same way. A scale that is computed when the model
+/// What a body sums leaves the node that holds it, over all turns. A softmax has a scale for its result, which is rounded in the same way. A scale that is computed when the model
 /// runs is computed by the target's cast, whose definition is added to the model's functions.
 package struct ObserveErrors: Pass {
   package static let name = "observe-errors"
@@ -45,40 +45,88 @@ package struct ObserveErrors: Pass {
 
   /// The graph output that gives a sum.
   package static func outputName(path: String, _ quantity: Quantity) -> String {
-    "fp8c.error/\(path)/\(quantity.rawValue)"
+    "\(prefix(path: path))/\(quantity.rawValue)"
   }
 
+  fileprivate static func prefix(path: String) -> String { "fp8c.error/\(path)" }
+
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
+    var names = NameSource(model.graph)
+    let main = model.graph
+    var observation = Observation(settings: context.settings, opset: model.opset ?? 0) { path in
+      main.value(named: Self.outputName(path: path, .signal)) != nil
+    }
+    let observed = observation.run(on: &model.graph, &names, depth: 1)
+    guard !observed.isEmpty else { return }
+    if observation.usesDynamicCast {
+      let domain = context.settings.target.domain
+      let function = TargetOperator.dynamicCastToFp8.definition(
+        domain: domain, opset: observation.opset)
+      if model.function(function.key) == nil { model.functions.append(function) }
+      model.opsets.set(domain, to: 1)
+    }
     var outputs = model.graph.outputs
-    let opset = model.opset ?? 0
-    let domain = context.settings.target.domain
-    for module in model.graph.modules {
-      guard model.graph.value(named: Self.outputName(path: module.path, .signal)) == nil,
-        let copies = ModuleCopies(
-          module, in: model.graph, context.settings),
-        // The operator's definition is written in what opset 21 has.
-        opset >= 21 || !copies.hasDynamicScales
-      else { continue }
-      if copies.hasDynamicScales {
-        let function = TargetOperator.dynamicCastToFp8.definition(domain: domain, opset: opset)
-        if model.function(function.key) == nil { model.functions.append(function) }
-        model.opsets.set(domain, to: 1)
-      }
-      let sums = copies.sums(in: &model.graph)
-      for quantity in Quantity.allCases {
-        guard let value = sums[quantity] else { continue }
+    for item in observed {
+      for scalar in item.scalars {
         let node = model.graph.addNode(
-          Node(op: "Identity", inputs: [value], outputs: []),
+          Node(op: "Identity", inputs: [scalar.value], outputs: []),
           results: [
-            (
-              Self.outputName(path: module.path, quantity),
-              .tensor(TensorType(.float32, sizes: []))
-            )
+            ("\(item.name)/\(scalar.suffix)", .tensor(TensorType(.float32, sizes: [])))
           ])
         outputs += model.graph[node].outputs.compactMap { $0 }
       }
       context.count("modules")
     }
-    if outputs != model.graph.outputs { model.graph.setOutputs(outputs) }
+    model.graph.setOutputs(outputs)
+  }
+}
+
+/// One run over a graph and the bodies in it.
+private struct Observation {
+  let settings: PassSettings
+  let opset: Int64
+  let isKnown: (String) -> Bool
+  private(set) var usesDynamicCast = false
+
+  init(settings: PassSettings, opset: Int64, isKnown: @escaping (String) -> Bool) {
+    self.settings = settings
+    self.opset = opset
+    self.isKnown = isKnown
+  }
+
+  /// Gives the sums of a graph's modules and of those in its bodies as values of the graph.
+  mutating func run(
+    on graph: inout Graph, _ names: inout NameSource, depth: Int
+  ) -> [ObservedScalars] {
+    var observed: [ObservedScalars] = []
+    for module in graph.modules where !isKnown(module.path) {
+      guard let copies = ModuleCopies(module, in: graph, settings),
+        // The operator's definition is written in what opset 21 has.
+        opset >= 21 || !copies.hasDynamicScales
+      else { continue }
+      usesDynamicCast = usesDynamicCast || copies.hasDynamicScales
+      let sums = copies.sums(in: &graph)
+      observed.append(
+        ObservedScalars(
+          name: ObserveErrors.prefix(path: module.path),
+          scalars: ObserveErrors.Quantity.allCases.compactMap { quantity in
+            sums[quantity].map {
+              .init(suffix: quantity.rawValue, value: $0, element: .float32, reduction: .sum)
+            }
+          }))
+    }
+    guard depth < Graph.depthLimit else { return observed }
+    for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
+      var node = graph[id]
+      var inner: [[ObservedScalars]] = []
+      node.mapBodies { body in
+        let before = Set(body.values.map { body[$0].name })
+        inner.append(run(on: &body, &names, depth: depth + 1))
+        names.separate(&body, from: before)
+      }
+      guard inner.contains(where: { !$0.isEmpty }) else { continue }
+      observed += ObserverLift(inner, outOf: node).run(at: id, node, in: &graph, &names)
+    }
+    return observed
   }
 }

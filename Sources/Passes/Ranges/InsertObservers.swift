@@ -147,9 +147,10 @@ package struct InsertObservers: Pass {
         names.separate(&body, from: before)
       }
       guard inner.contains(where: { !$0.isEmpty }) else { continue }
-      let lift = ObserverLift(inner, outOf: node)
-      for item in lift.run(at: id, node, in: &graph, &names) {
-        observed.append(settled(item, &observers, in: &graph))
+      let lift = ObserverLift(inner.map { $0.map(\.scalars) }, outOf: node)
+      let lifted = lift.run(at: id, node, in: &graph, &names)
+      for (item, scalars) in zip(inner.joined(), lifted) {
+        observed.append(settled(item.lifted(scalars), &observers, in: &graph))
       }
     }
     return observed

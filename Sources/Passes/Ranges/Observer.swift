@@ -11,10 +11,6 @@ struct Observer {
   /// The type of maximum and flag; the count is float32.
   let element: ElementType
 
-  var values: [ValueID] { [maximum, flag, count] }
-
-  var types: [ElementType] { [element, element, .float32] }
-
   init(maximum: ValueID, flag: ValueID, count: ValueID, element: ElementType) {
     self.maximum = maximum
     self.flag = flag
@@ -63,6 +59,27 @@ struct ObservedPort {
   let observer: Observer
   /// The value that a body takes from outside, whose range is looked at where it is made.
   var captured: String?
+
+  var scalars: ObservedScalars {
+    ObservedScalars(
+      name: name,
+      scalars: [
+        .init(
+          suffix: "max", value: observer.maximum, element: observer.element, reduction: .max),
+        .init(suffix: "flag", value: observer.flag, element: observer.element, reduction: .sum),
+        .init(suffix: "count", value: observer.count, element: .float32, reduction: .sum),
+      ])
+  }
+
+  /// The same port where its scalars have left a body.
+  func lifted(_ scalars: ObservedScalars) -> ObservedPort {
+    let values = scalars.scalars.map(\.value)
+    return ObservedPort(
+      name: name,
+      observer: Observer(
+        maximum: values[0], flag: values[1], count: values[2], element: observer.element),
+      captured: captured)
+  }
 }
 
 extension Graph {

@@ -1,23 +1,42 @@
 internal import IR
 
+/// What is observed of one place: scalars that belong together.
+struct ObservedScalars {
+  struct Scalar {
+    let suffix: String
+    let value: ValueID
+    let element: ElementType
+    /// The operator that makes one scalar of those of many turns.
+    let reduction: Reduction
+  }
+
+  enum Reduction: String {
+    case max = "ReduceMax"
+    case sum = "ReduceSum"
+  }
+
+  let name: String
+  let scalars: [Scalar]
+}
+
 /// Takes the scalars of bodies out of the node that holds them.
 ///
 /// The branch of an `If` that does not make a scalar gives zero for it. Every turn of a `Loop` or `Scan`
-/// gives one more; they are gathered behind the node, the maxima by the largest, the rest by the sum.
+/// gives one more; they are gathered behind the node by their reductions.
 struct ObserverLift {
   /// What each body observes.
-  private let inner: [[ObservedPort]]
+  private let inner: [[ObservedScalars]]
   private let isBranch: Bool
 
-  init(_ inner: [[ObservedPort]], outOf node: Node) {
+  init(_ inner: [[ObservedScalars]], outOf node: Node) {
     self.inner = inner
     isBranch = node.op == "If"
   }
 
-  /// Gives the same ports as values of the graph around the node.
+  /// Gives the same scalars as values of the graph around the node.
   func run(
     at id: NodeID, _ bodies: Node, in graph: inout Graph, _ names: inout NameSource
-  ) -> [ObservedPort] {
+  ) -> [ObservedScalars] {
     var node = bodies
     var place = 0
     node.mapBodies { body in
@@ -25,32 +44,29 @@ struct ObserverLift {
       place += 1
     }
     let items = inner.flatMap { $0 }
-    extendScan(&node, by: 3 * items.count)
+    extendScan(&node, by: items.reduce(0) { $0 + $1.scalars.count })
     graph.update(id) { $0.attributes = node.attributes }
-    let results = graph.addResults(
+    var results = graph.addResults(
       to: id,
       items.flatMap { item in
-        zip(["max", "flag", "count"], item.observer.types).map { suffix, element in
+        item.scalars.map { scalar in
           (
-            names.fresh("\(item.name).\(suffix)"),
-            .tensor(TensorType(element, isBranch ? [] : [.unknown]))
+            names.fresh("\(item.name).\(scalar.suffix)"),
+            .tensor(TensorType(scalar.element, isBranch ? [] : [.unknown]))
           )
         }
-      })
-    return items.enumerated().map { index, item in
-      let lifted = (0..<3).map { part in
-        let value = results[3 * index + part]
-        return isBranch
-          ? value
-          : gathered(
-            value, by: part == 0 ? "ReduceMax" : "ReduceSum", item.observer.types[part],
-            behind: id, in: &graph, &names)
       }
-      return ObservedPort(
+    ).makeIterator()
+    return items.map { item in
+      ObservedScalars(
         name: item.name,
-        observer: Observer(
-          maximum: lifted[0], flag: lifted[1], count: lifted[2], element: item.observer.element),
-        captured: item.captured)
+        scalars: item.scalars.compactMap { scalar in
+          guard let value = results.next() else { return nil }
+          return ObservedScalars.Scalar(
+            suffix: scalar.suffix,
+            value: isBranch ? value : gathered(value, scalar, behind: id, in: &graph, &names),
+            element: scalar.element, reduction: scalar.reduction)
+        })
     }
   }
 
@@ -71,11 +87,9 @@ struct ObserverLift {
     }
     for (index, observed) in inner.enumerated() {
       for item in observed {
-        for part in 0..<3 {
-          let element = item.observer.types[part]
-          let source =
-            index == place
-            ? item.observer.values[part] : zero(element)
+        for scalar in item.scalars {
+          let element = scalar.element
+          let source = index == place ? scalar.value : zero(element)
           let node = body.addNode(
             Node(op: "Identity", inputs: [source], outputs: []),
             results: [
@@ -89,9 +103,10 @@ struct ObserverLift {
   }
 
   private func gathered(
-    _ values: ValueID, by op: String, _ element: ElementType, behind id: NodeID,
+    _ values: ValueID, _ scalar: ObservedScalars.Scalar, behind id: NodeID,
     in graph: inout Graph, _ names: inout NameSource
   ) -> ValueID {
+    let element = scalar.element
     let next = graph.successor(of: id)
     let name = graph[values].name
     let padded = graph.addNode(
@@ -102,7 +117,8 @@ struct ObserverLift {
       before: next)
     return graph.addNode(
       Node(
-        op: op, inputs: [padded], outputs: [], attributes: [Attribute("keepdims", .int(0))]),
+        op: scalar.reduction.rawValue, inputs: [padded], outputs: [],
+        attributes: [Attribute("keepdims", .int(0))]),
       result: names.fresh("\(name).total"), type: .tensor(TensorType(element, [])),
       before: next)
   }
