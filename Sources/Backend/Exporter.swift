@@ -413,7 +413,7 @@ extension ValueType {
     case .sequence(let element): .sequence(element.proto)
     case .optional(let element): .optional(element.proto)
     case .map(let key, let value): .map(key: key.rawValue, value: value.proto)
-    case .opaque(let encoded): .other(encoded)
+    case .opaque(let encoded): .other(encoded, lacksElement: false)
     }
   }
 }

@@ -43,7 +43,7 @@ struct GraphBuilder {
       throw .definedTwice(value.name, as: "graph input")
     }
     let type = try value.type?.valueType(of: value.name)
-    try checkInterface(value.name, type)
+    try checkInterface(value, type)
     if let index = declared[value.name] {
       // Before IR 4 every initializer had to be an input; from 4 on it may be replaced by a caller.
       guard irVersion >= 4 else { return }
@@ -58,10 +58,13 @@ struct GraphBuilder {
   }
 
   /// The main graph says what it takes and gives; a shape may be unknown.
-  private func checkInterface(_ name: String, _ type: ValueType?) throws(Diagnostic) {
+  private func checkInterface(
+    _ value: ValueInfoProto, _ type: ValueType?
+  ) throws(Diagnostic) {
     guard isMain else { return }
-    switch type {
-    case nil, .untyped: throw .untypedInterface(name)
+    switch (type, value.type) {
+    case (nil, _), (.untyped, _), (_, .other(_, lacksElement: true)):
+      throw .untypedInterface(value.name)
     default: break
     }
   }
@@ -142,7 +145,7 @@ struct GraphBuilder {
       throw .undefinedOutput(value.name)
     }
     outputs.append(id)
-    try checkInterface(value.name, try value.type?.valueType(of: value.name))
+    try checkInterface(value, try value.type?.valueType(of: value.name))
     try note(value, on: id)
   }
 
@@ -204,7 +207,7 @@ extension TypeProto {
     case .map(let key, let value):
       guard let inner = try value?.valueType(of: name) else { return nil }
       return .map(key: try elementType(key, of: name), value: inner)
-    case .other(let encoded):
+    case .other(let encoded, _):
       return encoded.isEmpty ? nil : .opaque(encoded)
     }
   }

@@ -291,7 +291,7 @@ extension TypeProto {
   fileprivate init(_ message: Onnx__TypeProto) {
     var message = unsafe message
     if unsafe message.value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET {
-      self = .other([])
+      self = .other([], lacksElement: false)
       return
     }
     let isPlain = unsafe message.denotation == nil && message.base.n_unknown_fields == 0
@@ -327,7 +327,14 @@ extension TypeProto {
       }
     default: break
     }
-    self = .other(unsafe TypeProto.packed(&message))
+    let element =
+      switch unsafe message.value_case {
+      case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: unsafe message.tensor_type?.pointee.elem_type
+      case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
+        unsafe message.sparse_tensor_type?.pointee.elem_type
+      default: Int32?.none
+      }
+    self = .other(unsafe TypeProto.packed(&message), lacksElement: element == 0)
   }
 
   /// The bytes of the whole message: a pointer to its base alone would reach a copy of that.

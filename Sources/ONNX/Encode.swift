@@ -321,7 +321,7 @@ extension Arena {
   }
 
   private mutating func type(_ type: TypeProto) -> UnsafeMutablePointer<Onnx__TypeProto> {
-    if case .other(let encoded) = type {
+    if case .other(let encoded, _) = type {
       // Its fields go out as the unknown fields of an empty message: the same bytes.
       let message = unsafe message(Onnx__TypeProto.self, onnx__type_proto__init)
       unsafe setUnknown(encoded, of: &message.pointee.base)

@@ -141,8 +141,9 @@ package indirect enum TypeProto: Sendable {
   case sequence(TypeProto?)
   case optional(TypeProto?)
   case map(key: Int32, value: TypeProto?)
-  /// Anything else, encoded: opaque types, denotations, unknown fields.
-  case other([UInt8])
+  /// Anything else, encoded: opaque types, denotations, unknown fields. A tensor among them may lack the type
+  /// of its elements.
+  case other([UInt8], lacksElement: Bool)
 }
 
 package enum DimensionProto: Sendable {

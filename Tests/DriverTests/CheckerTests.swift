@@ -56,6 +56,15 @@ import Testing
         [Wire.node("Relu", ["x"], ["y"])],
         outputs: [Wire().text(1, "y").message(2, Wire().text(99, "unknown"))])
     ),
+    // A tensor of no element type, with a field that no schema has.
+    (
+      "untyped-interface",
+      model(
+        [Wire.node("Relu", ["x"], ["y"])],
+        inputs: [
+          Wire().text(1, "x").message(2, Wire().message(1, Wire()).text(1001, "unknown"))
+        ])
+    ),
     ("unnamed-attribute", softmax(integer(""))),
     ("attribute-type", softmax(Wire().text(1, "axis").number(20, 99))),
     ("attribute-content", softmax(Wire().text(1, "axis").number(3, 1))),
