@@ -84,6 +84,10 @@ extension FP8Operands {
     guard graph.isOutput(present) else {
       return "'\(graph[present].name)' is no output of the graph itself"
     }
+    for value in [past, present] {
+      guard let type = graph[value].type, type.tensor == nil else { continue }
+      return "'\(graph[value].name)' is declared to be no tensor"
+    }
     let others = graph.users(of: past).filter {
       $0 != node && !graph[$0].isStandard("Shape") && !graph[$0].isStandard("Size")
     }
