@@ -75,7 +75,11 @@ extension ErasedGraph {
         return .unknown
       }
       let node = graph[producer]
-      if node.op == "Constant" { continue }
+      if node.op == "Constant",
+        node.float("value_float") ?? node.int("value_int").map({ Float($0) }) != nil
+      {
+        continue
+      }
       if ErasedGraph.elementwise.contains(node.op) {
         for operand in node.inputs.compactMap({ $0 }) where seen.insert(operand).inserted {
           pending.append(operand)

@@ -413,6 +413,12 @@ import Verification
       let written = Self.measured.replacing(right, with: wrong)
       #expect(try proof(written, of: Self.unmeasured).notCompared?.node == "node 'relu' (Relu)")
     }
+    // A vector in what computes the scale gives each column its own too.
+    let vector = Self.measured.replacing(
+      "%x.scale = Div(%x.max, @high)",
+      with: "%v = Constant() {value_floats = [1.0, 2.0, 3.0, 4.0]} : f32[4]\n"
+        + "      %x.scale = Div(%x.max, %v)")
+    #expect(try proof(vector, of: Self.unmeasured).notCompared?.node == "node 'relu' (Relu)")
   }
 
   @Test func `scales that the source computes itself are operators of it`() throws {
