@@ -11,7 +11,7 @@ internal import Targets
 struct ErrorAttribution {
   /// The costliest first; equal ones in the order of the graph.
   private(set) var modules: [ModuleCost] = []
-  /// The modules that could not be looked at alone: those of bodies.
+  /// The modules that could not be looked at alone: none of whose operands has a scale, or one is no float32.
   private(set) var notAttributed: [String] = []
 
   /// Runs the source model's modules beside copies of them that compute with the table's scales.
