@@ -117,8 +117,9 @@ package struct Importer {
     var result: [OpsetImport] = []
     for item in imports {
       let domain = item.domain.standardDomain
-      guard Int32(exactly: item.version) != nil else {
-        throw .opset(item.version, accepted: 0...Int64(Int32.max))
+      let accepted = 0...Int64(Int32.max)
+      guard accepted.contains(item.version) else {
+        throw .opset(item.version, accepted: accepted)
       }
       if let known = result.version(of: domain) {
         guard known == item.version else {

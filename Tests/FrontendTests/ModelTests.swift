@@ -74,6 +74,20 @@ import Weights
     }
   }
 
+  /// The checker of ONNX finds no operators of a function's domain whose version is -1.
+  @Test(arguments: [("0", true), ("2147483647", true), ("2147483648", false), ("-1", false)])
+  func `versions of other domains are no negative numbers`(
+    version: String, isRead: Bool
+  ) throws {
+    let number = UInt64(bitPattern: try #require(Int64(version)))
+    let model = Wire.model(Wire.graph()).message(8, Wire().text(1, "d").number(2, number))
+    let found = try failure(of: model)
+    #expect((found == nil) == isRead)
+    if !isRead {
+      #expect(found?.message == "opset \(version) is not supported, expected 0 to 2147483647")
+    }
+  }
+
   @Test func `the standard domain has two spellings and one version`() throws {
     let model = Wire.model(
       Wire.graph(
