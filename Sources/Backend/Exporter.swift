@@ -20,6 +20,14 @@ package struct Exporter {
   package private(set) var losses: [Weight: QuantizationLoss] = [:]
   /// Constants with elements beyond the range of the type they were cast to, and how many.
   package private(set) var clamped: [(name: String, count: Int)] = []
+  /// What weights are known by from one run to the next; `nil` where none asks.
+  private let keys: WeightKeys?
+  /// What an earlier run wrote.
+  private let earlier: EarlierOutput?
+  /// Where the weights with a key were written.
+  package private(set) var placed: [String: PlacedWeight] = [:]
+  /// How many bytes were taken over from the earlier run.
+  package private(set) var reusedBytes: Int64 = 0
 
   /// Which weights go to a data file.
   package enum Placement: Sendable {
@@ -40,11 +48,16 @@ package struct Exporter {
   /// Offsets in a data file are multiples of this, so that a runtime can map it (ONNX, external data).
   private static let alignment: Int64 = 4096
 
-  package init(_ model: Model, _ store: WeightStore, placement: Placement, jobs: Int = 1) {
+  package init(
+    _ model: Model, _ store: WeightStore, placement: Placement, jobs: Int = 1,
+    keys: WeightKeys? = nil, earlier: EarlierOutput? = nil
+  ) {
     self.model = model
     self.store = store
     self.placement = placement
     self.jobs = jobs
+    self.keys = keys
+    self.earlier = earlier
   }
 
   /// Writes the model; weights placed outside it follow with `writeData`.
@@ -90,13 +103,7 @@ package struct Exporter {
   ) throws(Diagnostic) {
     for item in external {
       try output.write([UInt8](repeating: 0, count: Int(item.offset - output.length)))
-      if item.weight.isVerbatim, case .range(let range) = item.weight.source,
-        range.encoding == .raw
-      {
-        try write(.verbatim(range), to: &output)
-      } else {
-        note(try store.write(item.weight, to: &output, jobs: jobs), item.weight, item.name)
-      }
+      try write(item.weight, item.name, to: &output, isDataFile: true)
       try progress(output.length - item.offset)
     }
   }
@@ -111,13 +118,35 @@ package struct Exporter {
         try output.copy(range.offset..<range.offset + range.length, of: file)
       }
     case .weight(let weight, let name):
-      note(try store.write(weight, to: &output, jobs: jobs), weight, name)
+      try write(weight, name, to: &output, isDataFile: false)
     }
   }
 
-  private mutating func note(_ written: WrittenWeight, _ weight: Weight, _ name: String) {
+  /// Writes one weight as raw data: from the earlier output, as it is stored, or by its recipe.
+  private mutating func write<Sink: ByteSink & ~Copyable>(
+    _ weight: Weight, _ name: String, to output: inout Sink, isDataFile: Bool
+  ) throws(Diagnostic) {
+    let offset = output.length
+    let key = try keys?.key(of: weight)
+    let type = weight.type()
+    let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
+    let written: WrittenWeight
+    if let earlier, let found = key.flatMap({ earlier.weight($0, length: length) }) {
+      try earlier.copy(found, to: &output)
+      written = found.written
+      reusedBytes += length
+    } else if weight.isVerbatim, case .range(let range) = weight.source, range.encoding == .raw {
+      try write(.verbatim(range), to: &output)
+      written = WrittenWeight(loss: nil, clamped: 0)
+    } else {
+      written = try store.write(weight, to: &output, jobs: jobs)
+    }
     losses[weight] = written.loss
     if written.clamped > 0 { clamped.append((name, written.clamped)) }
+    if let key {
+      placed[key] = PlacedWeight(
+        isInDataFile: isDataFile, range: offset..<output.length, written: written)
+    }
   }
 
   // MARK: Structure

@@ -31,12 +31,16 @@ extension Compiler {
     _ configuration: Configuration, configurationFile: String?, measured: MeasuredJust
   ) throws(Diagnostic) -> ExitStatus {
     guard let output = options.output else { throw .noOutput() }
-    let lowered = try lower(configuration, configurationFile, measured)
+    let lowered = try lower(
+      configuration, configurationFile, measured, recordPath: options.incremental)
     let model = lowered.model
     var context = lowered.context
-    let beside = [scaleTablePath(output)] + [options.ir, options.depfile].compactMap { $0 }
+    let beside =
+      [scaleTablePath(output)]
+      + [options.ir, options.depfile, options.incremental].compactMap { $0 }
     let exporter = try writeModel(
       model, lowered.store, to: output, beside: beside, inputs: lowered.files.paths,
+      record: lowered.record,
       check: { (written) throws(Diagnostic) in
         if let unproved = try prove(written, of: lowered, as: output) { console.report(unproved) }
       }
@@ -54,6 +58,10 @@ extension Compiler {
         try write(Dependencies(target: output, files: lowered.files).text, to: path)
       }
     }
+    try lowered.record?.write(
+      exporter.placed, model: output, data: exporter.hasData ? "\(output).data" : nil,
+      of: lowered.store
+    ) { (text, path) throws(Diagnostic) in try write(text, to: path) }
     for item in exporter.clamped { context.remark(.clamped(item.name, count: item.count)) }
     report(context, except: measured.said)
     summarize(model, exporter.losses, context, output)
@@ -82,9 +90,10 @@ extension Compiler {
       })
   }
 
-  /// Everything that quantizing does before a byte is written.
+  /// Everything that quantizing does before a byte is written; `recordPath` names what an earlier run left.
   func lower(
-    _ configuration: Configuration, _ configurationFile: String?, _ measured: MeasuredJust
+    _ configuration: Configuration, _ configurationFile: String?, _ measured: MeasuredJust,
+    recordPath: String? = nil
   ) throws(Diagnostic) -> LoweredModel {
     var context = PassContext(try settings(configuration))
     var (model, given) = try load(options.model)
@@ -129,8 +138,13 @@ extension Compiler {
       }
       files.add(measured.files.isEmpty ? [path] : measured.files)
     }
+    var record: IncrementalRecord?
+    if let recordPath {
+      record = try IncrementalRecord(
+        path: recordPath, of: model, store, jobs: try jobs(for: model, store))
+    }
     do throws(Diagnostic) {
-      try gatherWeightStatistics(of: model, store, &context)
+      try gatherWeightStatistics(of: model, store, &context, &record)
       try checkStoredCodes(of: model, store, context)
     } catch {
       throw error.inFile(options.model)
@@ -141,7 +155,7 @@ extension Compiler {
       model: model, source: source, store: store, context: context, files: files,
       structureDigest: structure,
       sourceWeightBytes: sourceWeightBytes,
-      measurementDigest: measurementDigest, measurement: measurement, cache: cache)
+      measurementDigest: measurementDigest, measurement: measurement, cache: cache, record: record)
   }
 
   private func note(_ outcome: ScaleCache.Outcome) {
@@ -169,7 +183,8 @@ extension Compiler {
   /// name. `beforeModel` runs when all bytes are written and the model is not renamed, so that it appears last.
   func writeModel(
     _ model: Model, _ store: WeightStore, to output: String, beside others: [String] = [],
-    inputs: [String] = [], check: (WrittenModel) throws(Diagnostic) -> Void = { _ in },
+    inputs: [String] = [], record: IncrementalRecord? = nil,
+    check: (WrittenModel) throws(Diagnostic) -> Void = { _ in },
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
     let dataPath = "\(output).data"
@@ -178,7 +193,8 @@ extension Compiler {
     if case .dataFile = placement { outputs.append(dataPath) }
     _ = try OutputPaths(outputs, inputs: store.paths + inputs, model: store.paths.first)
     var exporter = Exporter(
-      model, store, placement: placement, jobs: try jobs(for: model, store))
+      model, store, placement: placement, jobs: try jobs(for: model, store), keys: record?.keys,
+      earlier: record?.earlier)
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs
     console.begin("writing \(output)", of: exporter.weightBytes, in: .bytes)
@@ -307,6 +323,8 @@ struct LoweredModel {
   /// The measurement, and its names by the model's.
   let measurement: (Measurement, names: [String: String])?
   let cache: ScaleCache?
+  /// What the next run may take over.
+  let record: IncrementalRecord?
 }
 
 extension Configuration {

@@ -38,6 +38,8 @@ package struct Options: Sendable {
   /// What `--explain` asks about; `all` for everything.
   package var explain: String?
   package var depfile: String?
+  /// The record of what a later run may take over.
+  package var incremental: String?
   package var externalData = ExternalData.auto
   package var externalDataThreshold: Int64 = 1024
   package var jobs: Int?

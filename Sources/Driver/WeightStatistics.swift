@@ -1,3 +1,4 @@
+internal import Backend
 internal import FP8
 internal import IR
 internal import ONNX
@@ -19,8 +20,26 @@ private struct WeightQuestion: Sendable {
   let hp: HighPrecision
 
   struct Answer: Sendable {
-    let ranges: RangeAccumulator
-    let scale: Scale?
+    var maxAbs: [Float]
+    var scale: Scale?
+    var nonFiniteCount = 0
+    var firstNonFinite: Int?
+  }
+
+  /// The question in words, without the weight: what its answer follows from.
+  var text: String {
+    var words = ["axis", channels.axis.map(String.init) ?? "none"]
+    if searches {
+      let choice = search.choice
+      words += [
+        "search", choice.granularity.rawValue, choice.rounding.rawValue, "\(choice.backoff)",
+        "\(choice.candidates ?? [])", choice.objective.rawValue,
+        channelAxis.map(String.init) ?? "none", "\(rule.limits.encoding)",
+        "\(rule.limits.fullscale)", "\(rule.limits.alignedScales)", rule.arithmetic.rawValue,
+        rule.precision.rawValue, hp.rawValue,
+      ]
+    }
+    return words.joined(separator: " ")
   }
 
   var byteCount: Int64 {
@@ -46,7 +65,20 @@ private struct WeightQuestion: Sendable {
     } else if searches, let axis {
       scale = .perChannel(try channelScales(axis, ranges, store), axis: axis)
     }
-    return Answer(ranges: ranges, scale: scale)
+    return Answer(
+      maxAbs: ranges.maxAbs, scale: scale, nonFiniteCount: ranges.nonFiniteCount,
+      firstNonFinite: ranges.firstNonFinite)
+  }
+
+  /// What an earlier run answered; `nil` where it does not fit the question.
+  func answer(_ known: IncrementalRecord.Answer) -> Answer? {
+    let count = channels.axis.map { weight.type().sizes?[$0] ?? 0 } ?? 1
+    guard known.maxAbs.count == count else { return nil }
+    guard searches else { return Answer(maxAbs: known.maxAbs) }
+    guard let scales = known.scales, scales.count == count else { return nil }
+    return Answer(
+      maxAbs: known.maxAbs,
+      scale: channels.axis.map { .perChannel(scales, axis: $0) } ?? .perTensor(scales[0]))
   }
 
   /// The scale of a whole tensor that its channels are best with.
@@ -94,10 +126,14 @@ extension Compiler {
 
   /// Answers the questions that the passes have of weights, several at a time; the answers do not depend on
   /// how many.
+  ///
+  /// What the record of an earlier run answers is not read again.
   func gatherWeightStatistics(
-    of model: Model, _ store: WeightStore, _ context: inout PassContext
+    of model: Model, _ store: WeightStore, _ context: inout PassContext,
+    _ record: inout IncrementalRecord?
   ) throws(Diagnostic) {
-    let questions = try questions(of: model, context.settings)
+    var questions = try questions(of: model, context.settings)
+    if record != nil { questions = try answer(questions, from: &record, &context) }
     let channels = questions.reduce(0) { sum, question in
       let sizes = question.weight.type().sizes ?? []
       guard let axis = question.channels.axis, sizes.indices.contains(axis) else { return sum }
@@ -111,24 +147,52 @@ extension Compiler {
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
       try console.advance(by: question.byteCount)
-      let count = answer.ranges.nonFiniteCount
+      let count = answer.nonFiniteCount
       guard count == 0 || options.allowsNonFinite else {
-        throw .weightNotFinite(
-          question.name, count: count, first: answer.ranges.firstNonFinite ?? 0)
+        throw .weightNotFinite(question.name, count: count, first: answer.firstNonFinite ?? 0)
       }
       return answer
     }
     console.finish()
     for (question, answer) in zip(questions, answers) {
-      if answer.ranges.nonFiniteCount > 0 {
+      if answer.nonFiniteCount > 0 {
         context.warn(
           .weightNotFinite(
-            question.name, count: answer.ranges.nonFiniteCount,
-            first: answer.ranges.firstNonFinite ?? 0))
+            question.name, count: answer.nonFiniteCount, first: answer.firstNonFinite ?? 0))
+      } else if let key = try record?.keys.key(of: question.weight) {
+        record?.note(
+          IncrementalRecord.Answer(maxAbs: answer.maxAbs, scales: answer.scale?.values),
+          to: "\(key) \(question.text)")
       }
-      context.settings.weightRanges[question.channels] = answer.ranges.maxAbs
-      if let scale = answer.scale { context.settings.searchedScales[question.search] = scale }
+      give(answer, to: question, &context)
     }
+  }
+
+  private func give(
+    _ answer: WeightQuestion.Answer, to question: WeightQuestion, _ context: inout PassContext
+  ) {
+    context.settings.weightRanges[question.channels] = answer.maxAbs
+    if let scale = answer.scale { context.settings.searchedScales[question.search] = scale }
+  }
+
+  /// Gives the passes what an earlier run found, and returns the questions that are left.
+  private func answer(
+    _ questions: [WeightQuestion], from record: inout IncrementalRecord?,
+    _ context: inout PassContext
+  ) throws(Diagnostic) -> [WeightQuestion] {
+    var left: [WeightQuestion] = []
+    for question in questions {
+      guard let key = try record?.keys.key(of: question.weight),
+        let known = record?.answer(to: "\(key) \(question.text)"),
+        let answer = question.answer(known)
+      else {
+        left.append(question)
+        continue
+      }
+      record?.note(known, to: "\(key) \(question.text)")
+      give(answer, to: question, &context)
+    }
+    return left
   }
 
   private func questions(

@@ -17,6 +17,11 @@ package struct Printer: Sendable {
     return writer.text
   }
 
+  /// One weight: its type, what is stored and the steps of its recipe.
+  package func text(of weight: Weight) -> String {
+    Writer(elides: elides, digests: digests).text(weight)
+  }
+
   /// One graph without the model around it.
   package func text(of graph: Graph) -> String {
     var writer = Writer(elides: elides, digests: digests)

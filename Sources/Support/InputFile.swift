@@ -77,6 +77,15 @@ package struct InputFile: ~Copyable, Sendable {
 
   deinit { close(descriptor) }
 
+  /// What tells this file, as it is now, from another and from what it was before.
+  package func stamp() throws(Diagnostic) -> FileStamp {
+    var information = stat()
+    guard unsafe fstat(descriptor, &information) == 0 else {
+      throw .cannotRead(path, reason: systemMessage())
+    }
+    return FileStamp(information)
+  }
+
   /// The folder part of a path, `.` where it has none.
   package static func folder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "." }
@@ -93,7 +102,8 @@ package struct InputFile: ~Copyable, Sendable {
     return descriptor
   }
 
-  private static func realPath(_ path: String) -> String? {
+  /// The path of a file from the root, without links.
+  package static func realPath(_ path: String) -> String? {
     guard let resolved = unsafe realpath(path, nil) else { return nil }
     defer { unsafe free(resolved) }
     return unsafe String(validatingCString: resolved)

@@ -199,6 +199,11 @@ package struct WrittenWeight: Equatable, Sendable {
   package let loss: QuantizationLoss?
   /// How many finite elements lay beyond the range of the type that they were cast to.
   package let clamped: Int
+
+  package init(loss: QuantizationLoss?, clamped: Int) {
+    self.loss = loss
+    self.clamped = clamped
+  }
 }
 
 /// One block as codes.

@@ -22,6 +22,13 @@ package final class WeightStore: Sendable {
   /// The paths of every file the weights come from, the model first.
   package var paths: [String] { [model.file.path] + dataFiles.map { $0.file.path } }
 
+  /// The stamp of every file the weights come from, by its location as the model spells it: `nil` for the model.
+  package func stamps() throws(Diagnostic) -> [String?: FileStamp] {
+    var stamps: [String?: FileStamp] = [nil: try model.file.stamp()]
+    for data in dataFiles { stamps[data.location] = try data.file.stamp() }
+    return stamps
+  }
+
   package func withFile<Result>(
     of range: StoredRange, _ body: (borrowing InputFile) throws(Diagnostic) -> Result
   ) throws(Diagnostic) -> Result {

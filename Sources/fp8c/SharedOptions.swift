@@ -120,6 +120,13 @@ struct SharedOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Take over from the last run what did not change; the file remembers what that was.",
+      valueName: "file"),
+    completion: .file())
+  var incremental: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Keep weights in a file beside the model: never, auto or always.", valueName: "when"))
   var externalData: ExternalSpelling = .auto
 
@@ -222,6 +229,7 @@ struct SharedOptions: ParsableArguments {
     options.printAfter = printIrAfter
     options.explain = explain
     options.depfile = depfile
+    options.incremental = incremental
     options.externalData = externalData.value
     options.externalDataThreshold = externalDataThreshold
     options.jobs = jobs

@@ -3,15 +3,17 @@
 
     bench.py [--fp8c PATH] [--models FOLDER] [--history FILE] [--rounds N] [GROUP...]
 
-Groups: conversion, memory, kernels, startup, nodes, measure; all of them by default. Needs the packages numpy,
+Groups: conversion, incremental, memory, kernels, startup, nodes, measure; all of them by default. Needs the packages numpy,
 onnx, onnxruntime and ml_dtypes, a C compiler, and `FP8C_ONNXRUNTIME` for measure.
 """
 
 import argparse
 import collections
 import glob
+import hashlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -83,6 +85,43 @@ class Bench:
             self.table.ratio(f"{name}: time", ours.seconds, copy.seconds, limit=limit)
             self.table.ratio(f"{name}: processor time", ours.cpu, copy.cpu)
             self.table.figure(f"{name}: peak memory", ours.peak / 1e6, "MB", 100)
+
+    def incremental(self):
+        """The Llama with one module more excluded, behind a run that left its record; and the same from nothing."""
+        prefix = self.measurement("llama_1b")
+        modules = json.load(open(prefix + "_hooks_maxabs.json"))["Nodes"]
+        excluded = [path for path, ranges in modules.items() if "params" in ranges][len(modules) // 4]
+        arguments = ["--scale-method", "maxabs_hw", "--dump-stats-path", prefix]
+        less = ["--block-name", f"^{re.escape(excluded)}$"]
+        output, record = f"{self.scratch}/out.onnx", f"{self.scratch}/record.json"
+        contents = []
+
+        def second():
+            done = run([self.fp8c, "quantize", self.model("llama_1b"), "-o", output, "-q", "--incremental", record, *arguments, *less])
+            contents.append(self.digests())
+            return done
+
+        def nothing():
+            done = self.quantize("llama_1b", *arguments, *less)
+            contents.append(self.digests())
+            return done
+
+        first, again, whole = alternate(
+            self.rounds, lambda: self.quantize("llama_1b", *arguments, "--incremental", record), second, nothing)
+        if any(one != contents[0] for one in contents):
+            sys.exit(f"incremental: the bytes of {output} are not those of a run from nothing")
+        self.table.ratio("Llama, a module excluded: first run", again.seconds, first.seconds, limit=0.15)
+        self.table.ratio("Llama, a module excluded: run from nothing", again.seconds, whole.seconds)
+        self.table.ratio("Llama, a module excluded: processor time", again.cpu, whole.cpu)
+        self.table.ratio("Llama, the first run: run from nothing", first.seconds, whole.seconds)
+
+    def digests(self):
+        """What the output holds."""
+        found = []
+        for name in ("out.onnx", "out.onnx.data", "out.scales.json"):
+            with open(os.path.join(self.scratch, name), "rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return found
 
     def measurement(self, name):
         """A measurement file of INC with the modules of a model and made-up ranges."""
@@ -176,7 +215,7 @@ class Bench:
             self.table.ratio(f"measure {name}: peak memory", ours.peak / 1e6, plain.peak / 1e6, "MB", limit=1.25)
 
 
-GROUPS = ["conversion", "memory", "kernels", "startup", "nodes", "measure"]
+GROUPS = ["conversion", "incremental", "memory", "kernels", "startup", "nodes", "measure"]
 
 
 def main():
