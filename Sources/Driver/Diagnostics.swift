@@ -116,6 +116,13 @@ extension Diagnostic {
     Diagnostic(.error, .usage, "no output file is named, expected '-o OUT'")
   }
 
+  static func recordDamaged(_ path: String) -> Diagnostic {
+    Diagnostic(
+      .error, .configuration,
+      "'\(path)' is not as '--incremental' wrote it: its digest is another",
+      notes: ["without the file, a run begins anew"])
+  }
+
   static func outputIsInput(_ output: String, _ input: String) -> Diagnostic {
     Diagnostic(
       .error, .cannotCreate,

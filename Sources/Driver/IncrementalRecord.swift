@@ -98,7 +98,6 @@ struct IncrementalRecord {
       return .object(["path": .string(InputFile.realPath(path) ?? path), "stamp": .string(stamp)])
     }
     let record = JSON.object([
-      "format_version": .string(IncrementalRecord.version),
       "sources": .array(sources),
       "answers": .array(
         given.sorted { $0.key < $1.key }.map { question, answer in
@@ -111,7 +110,12 @@ struct IncrementalRecord {
       "outputs": .array(outputs),
       "weights": .array(placed.sorted { $0.key < $1.key }.map { IncrementalRecord.json($0, $1) }),
     ])
-    try write(record.text(indent: nil) + "\n", path)
+    let file = JSON.object([
+      "format_version": .string(IncrementalRecord.version),
+      "sha256": .string(try SHA256.hex(of: Array(record.text(indent: nil).utf8))),
+      "record": record,
+    ])
+    try write(file.text(indent: nil) + "\n", path)
   }
 
   private static func json(_ key: String, _ weight: PlacedWeight) -> JSON {
@@ -152,9 +156,15 @@ private struct Contents {
     guard Folder.exists(path) else { return nil }
     let file = try InputFile(path: path)
     written = try file.stamp()
-    let bytes = try InputFile.contents(of: path, limit: 1 << 30)
-    let record = JSONReader(try JSON.parse(bytes, file: path), file: path)
-    guard try record.member("format_version").string() == version else { return nil }
+    let bytes = try InputFile.contents(of: path, limit: 1 << 28)
+    let whole = JSONReader(try JSON.parse(bytes, file: path), file: path)
+    guard try whole.member("format_version").string() == version else { return nil }
+    let record = try whole.member("record")
+    // What it says is believed without a look at the weights.
+    guard
+      try SHA256.hex(of: Array(record.value.text(indent: nil).utf8))
+        == whole.member("sha256").string()
+    else { throw .recordDamaged(path) }
     for source in try record.member("sources").items() {
       sources.append(try Contents.source(source))
     }

@@ -31,15 +31,18 @@ import Testing
       + (options.contains("always") ? [InputFile.contents(of: data, limit: 1 << 20)] : [])
   }
 
+  /// Changes what the record says, with the digest that fits.
   private func edit(
-    _ folder: borrowing TemporaryFolder, _ key: String, _ change: (Int) -> Int
+    _ folder: borrowing TemporaryFolder, _ change: (String) throws -> String
   ) throws {
     let text = String(decoding: try folder.contents("record.json"), as: UTF8.self)
-    let edited = text.replacing(try Regex("\"\(key)\": ([0-9]+)")) { match in
-      "\"\(key)\": \(change(Int(match.output[1].substring ?? "") ?? 0))"
-    }
-    #expect(edited != text)
-    _ = try folder.write("record.json", Array(edited.utf8))
+    let parts = try #require(
+      text.firstMatch(of: /(.*"sha256": ")([0-9a-f]{64})(", "record": )(.*)}\n/))
+    #expect(try SHA256.hex(of: Array(parts.4.utf8)) == String(parts.2))
+    let record = try change(String(parts.4))
+    #expect(record != parts.4)
+    let digest = try SHA256.hex(of: Array(record.utf8))
+    _ = try folder.write("record.json", Array("\(parts.1)\(digest)\(parts.3)\(record)}\n".utf8))
   }
 
   @Test(arguments: ["never", "always"])
@@ -50,7 +53,9 @@ import Testing
     #expect(try quantize(folder, recording: true, options) == expected)
     #expect(try quantize(folder, recording: true, options) == expected)
     // A record that points elsewhere shows in the output where bytes come from the earlier one.
-    try edit(folder, "offset") { max($0, 1) - 1 }
+    try edit(folder) { text in
+      text.replacing(/"offset": ([0-9]+)/) { "\"offset\": \(max(Int($0.1) ?? 0, 1) - 1)" }
+    }
     #expect(try quantize(folder, recording: true, options) != expected)
   }
 
@@ -58,10 +63,7 @@ import Testing
     let folder = try measured()
     let options = ["--scale-method", "maxabs_pow2"]
     let expected = try quantize(folder, recording: true, options)
-    let text = String(decoding: try folder.contents("record.json"), as: UTF8.self)
-    let edited = text.replacing(/"max_abs": \[[0-9.]+\]/) { _ in "\"max_abs\": [3000.0]" }
-    #expect(edited != text)
-    _ = try folder.write("record.json", Array(edited.utf8))
+    try edit(folder) { $0.replacing(/"max_abs": \[[0-9.]+\]/) { _ in "\"max_abs\": [3000.0]" } }
     #expect(try quantize(folder, recording: true, options)[1] != expected[1])
   }
 
@@ -104,8 +106,8 @@ import Testing
     let folder = try measured()
     let expected = try quantize(folder, recording: true)
     let text = String(decoding: try folder.contents("record.json"), as: UTF8.self)
-    let edited = text.replacing(/"offset": [0-9]+/) { _ in "\"offset\": 1" }
-      .replacing(/"format_version": "[^"]+"/) { _ in "\"format_version\": \"0\"" }
+    let edited = text.replacing(/"format_version": "[^"]+"/) { _ in "\"format_version\": \"0\"" }
+      .replacing(/"record": .*}/) { _ in "\"record\": {}}" }
     #expect(edited != text)
     _ = try folder.write("record.json", Array(edited.utf8))
     #expect(try quantize(folder, recording: true) == expected)
@@ -127,6 +129,20 @@ import Testing
     #expect(result.errors.contains(message), "\(result.errors)")
     #expect(try folder.contents("record.json") == Array(text.utf8))
     #expect(!FileManager.default.fileExists(atPath: folder["out.onnx"]))
+  }
+
+  @Test func `a damaged record is refused`() throws {
+    let folder = try measured()
+    _ = try quantize(folder, recording: true)
+    let text = String(decoding: try folder.contents("record.json"), as: UTF8.self)
+    let damaged = text.replacing(/"offset": ([0-9]+)/) { "\"offset\": 1\($0.1)" }
+    _ = try folder.write("record.json", Array(damaged.utf8))
+    let result = try Command([
+      "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
+      folder["m"], "--incremental", folder["record.json"],
+    ])
+    #expect(result.status == 78)
+    #expect(result.errors.contains("is not as '--incremental' wrote it"))
   }
 
   @Test func `the record is no other file of the run`() throws {

@@ -83,9 +83,14 @@ class Mutants:
         return path, command[:1] + ["m.ir"] + command[1:], None
 
     def json_group(self, rnd, folder):
-        kind = rnd.randrange(4)
+        kind = rnd.randrange(5)
         model = os.path.join(ROOT, "golden/models/onnx/mlp_small.ts.onnx")
         quantize = ["quantize", model, "-o", "o.onnx", "--scale-method"]
+        if kind == 4:
+            arguments = ["unit_scale", "--incremental", "r.json"]
+            run([self.fp8c, "quantize", model, "-o", "earlier.onnx", "--scale-method"] + arguments, folder)
+            path = self.write(folder, "r.json", mutators.mutated_json(rnd, read(os.path.join(folder, "r.json"))))
+            return path, quantize + arguments, "o.onnx"
         if kind == 0:
             data = mutators.mutated_json(rnd, read(rnd.choice(self.configurations)))
             path = self.write(folder, "c.json", data)
