@@ -67,6 +67,7 @@ extension Importer {
       throw .byteCount(payload.length, of: name, expected: byteCount)
     }
     if payload.segments.count == 1, payload.small == nil, let segment = payload.segments.first {
+      try checkVarints(segment.offset, segment.length, count: entries, of: name)
       return .range(
         StoredRange(file: nil, encoding: encoding, offset: segment.offset, length: segment.length))
     }
@@ -80,6 +81,23 @@ extension Importer {
       throw .elementCount(partial.count, of: name, expected: entries)
     }
     return .literal(bytes, encoding: encoding)
+  }
+
+  /// Refuses a list that is not `count` whole varints.
+  private func checkVarints(
+    _ offset: Int64, _ length: Int64, count: Int, of name: String
+  ) throws(Diagnostic) {
+    let file = try InputFile(path: path)
+    var partial = TypedList.PartialVarint()
+    var done: Int64 = 0
+    while done < length {
+      let block = try file.bytes(at: offset + done, count: Int(min(length - done, 1 << 16)))
+      try TypedList.countVarints(block.span, at: offset + done, partial: &partial)
+      done += Int64(block.count)
+    }
+    guard partial.count == count, partial.isWhole else {
+      throw .elementCount(partial.count, of: name, expected: count)
+    }
   }
 
   /// The elements of a list that was written one by one, next to each other.

@@ -43,6 +43,17 @@ package enum TypedList {
     }
   }
 
+  /// Counts varints without decoding them; `offset` is where in the file they begin.
+  package static func countVarints(
+    _ encoded: Span<UInt8>, at offset: Int64, partial: inout PartialVarint
+  ) throws(Diagnostic) {
+    for index in encoded.indices {
+      guard partial.shift < 70 else { throw .varintTooLong(at: offset + Int64(index)) }
+      partial.shift += 7
+      if encoded[index] & 0x80 == 0 { partial = PartialVarint(count: partial.count + 1) }
+    }
+  }
+
   package struct PartialVarint: Sendable {
     var value: UInt64 = 0
     var shift: UInt64 = 0

@@ -165,8 +165,21 @@ import Weights
         == "attribute 'a' has type 99, expected 1 to 14")
   }
 
+  @Test func `protobuf has no varint of eleven bytes`() throws {
+    let ones = [UInt8](repeating: 1, count: 79)
+    let tensor = Wire.tensor("w", [80], type: 7).data(
+      7, ones + [UInt8](repeating: 0x80, count: 10) + [0])
+    let model = Wire.model(Wire.graph(initializers: [tensor]))
+    let place = try #require(model.bytes.lastIndex(of: 0x80))
+    #expect(
+      try failure(of: model)?.message
+        == "not a valid ONNX model: byte \(place + 1): a varint is longer than 64 bits")
+  }
+
   @Test func `a tensor's data fits its shape and its type`() throws {
     let four: [UInt8] = [0, 0, 0x80, 0x3F]
+    func ones(_ count: Int) -> [UInt8] { [UInt8](repeating: 1, count: count) }
+    func long(_ continued: Int) -> [UInt8] { [UInt8](repeating: 0x80, count: continued) + [0] }
     let cases: [(Wire, String?)] = [
       (Wire.tensor("w", [1]).data(9, four), nil),
       (Wire.tensor("w", [1]).data(4, four), nil),
@@ -194,6 +207,17 @@ import Weights
         Wire.tensor("w", [3], type: 7).data(7, [1, 0x81, 0x02]),
         "tensor 'w' has 2 elements, expected 3 by its shape"
       ),
+      // The same of a list that stays in the file; and protobuf has no varint of eleven bytes.
+      (Wire.tensor("w", [80], type: 7).data(7, ones(80)), nil),
+      (
+        Wire.tensor("w", [80], type: 7).data(7, ones(81)),
+        "tensor 'w' has 81 elements, expected 80 by its shape"
+      ),
+      (
+        Wire.tensor("w", [80], type: 7).data(7, ones(79) + [0x81]),
+        "tensor 'w' has 79 elements, expected 80 by its shape"
+      ),
+      (Wire.tensor("w", [80], type: 7).data(7, ones(79) + long(9)), nil),
       (Wire.tensor("w", [1], type: 8).data(6, [0xFF, 0]), nil),
       (
         Wire.tensor("w", [1], type: 8).data(9, four),

@@ -21,7 +21,6 @@ TOLERATED = {
     r"No Op registered for SimplifiedLayerNormalization": "ONNX Runtime writes it into the standard domain",
     r"Field 'name' of 'graph'": "a graph's name means nothing, and nothing refers to it",
     r"in function op .* not compatible": "functions are raised to the opset of the model",
-    r"_data size \(\d+\) is too small": "typed lists are counted when they are read, which not every command does",
     r"Field 'shape' of 'type' is required": "an interface of unknown rank, which runtimes take",
 }
 
