@@ -31,7 +31,10 @@ struct IncrementalRecord {
 
   /// Smaller weights are made anew as fast as they are looked up.
   private static let leastBytes: Int64 = 1 << 10
-  private static let version = "1, fp8c \(Compiler.version)"
+  /// Another build of the same version may compute something else.
+  private static func version() throws(Diagnostic) -> String {
+    "1, fp8c \(Compiler.version), \(try InputFile(path: "/proc/self/exe").stamp().text)"
+  }
 
   /// Reads what an earlier run left, and digests the weights of `model` that it does not know.
   init(
@@ -42,7 +45,7 @@ struct IncrementalRecord {
     let ranges = model.storedRanges.filter {
       $0.encoding == .raw && $0.length >= IncrementalRecord.leastBytes
     }
-    let contents = try Contents(file: path, version: IncrementalRecord.version)
+    let contents = try Contents(file: path, version: IncrementalRecord.version())
     var places: [StoredRange: String] = [:]
     for source in contents?.sources ?? [] {
       guard let stamp = stamps[source.location], stamp.text == source.stamp,
@@ -111,7 +114,7 @@ struct IncrementalRecord {
       "weights": .array(placed.sorted { $0.key < $1.key }.map { IncrementalRecord.json($0, $1) }),
     ])
     let file = JSON.object([
-      "format_version": .string(IncrementalRecord.version),
+      "format_version": .string(try IncrementalRecord.version()),
       "sha256": .string(try SHA256.hex(of: Array(record.text(indent: nil).utf8))),
       "record": record,
     ])
