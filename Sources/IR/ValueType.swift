@@ -42,9 +42,9 @@ package struct TensorType: Hashable, Sendable {
     return TensorType.count(of: sizes)
   }
 
+  /// The product of sizes; `nil` where it overflows, be it ahead of a zero, which the checker of ONNX refuses too.
   package static func count(of sizes: [Int64]) -> Int? {
     if sizes.contains(where: { $0 < 0 }) { return nil }
-    if sizes.contains(0) { return 0 }
     var product = 1
     for size in sizes {
       guard let factor = Int(exactly: size) else { return nil }

@@ -237,6 +237,12 @@ import Weights
         Wire.tensor("w", [1 << 62, 4]).data(9, four),
         "tensor 'w' has shape [4611686018427387904, 4], whose size overflows"
       ),
+      // Nothing overflows behind a zero.
+      (Wire.tensor("w", [0, 1 << 62, 4]), nil),
+      (
+        Wire.tensor("w", [1 << 62, 4, 0]),
+        "tensor 'w' has shape [4611686018427387904, 4, 0], whose size overflows"
+      ),
       // 2^61 elements can be counted, their bytes cannot.
       (
         Wire.tensor("w", [1 << 61], type: 11).data(9, four),
