@@ -128,13 +128,11 @@ package struct Exporter {
   ) throws(Diagnostic) {
     let offset = output.length
     let key = try keys?.key(of: weight)
-    let type = weight.type()
-    let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
     let written: WrittenWeight
-    if let earlier, let found = key.flatMap({ earlier.weight($0, length: length) }) {
+    if let earlier, let found = key.flatMap({ earlier.weight($0, length: weight.byteCount) }) {
       try earlier.copy(found, to: &output)
       written = found.written
-      reusedBytes += length
+      reusedBytes += weight.byteCount
     } else if weight.isVerbatim, case .range(let range) = weight.source, range.encoding == .raw {
       try write(.verbatim(range), to: &output)
       written = WrittenWeight(loss: nil, clamped: 0)
@@ -343,7 +341,7 @@ package struct Exporter {
       proto.strings = strings
       return proto
     }
-    let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
+    let length = weight.byteCount
     if mayBeExternal, let place = externalPlace(of: weight, name, length: length) {
       proto.isExternal = true
       proto.externalData = [
@@ -387,8 +385,6 @@ package struct Exporter {
   private func contents(
     of weight: Weight, _ name: String
   ) -> (contents: Contents, field: Int32, length: Int64)? {
-    let type = weight.type()
-    let length = Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
     if weight.isVerbatim {
       switch weight.source {
       case .strings: return nil
@@ -408,7 +404,7 @@ package struct Exporter {
         }
       }
     }
-    return (.weight(weight, name: name), Encoding.raw.rawValue, length)
+    return (.weight(weight, name: name), Encoding.raw.rawValue, weight.byteCount)
   }
 }
 

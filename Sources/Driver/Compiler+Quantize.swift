@@ -58,6 +58,11 @@ extension Compiler {
         try write(Dependencies(target: output, files: lowered.files).text, to: path)
       }
     }
+    if exporter.reusedBytes > 0 {
+      console.note(
+        "\(output): \(exporter.reusedBytes) of \(exporter.weightBytes) bytes of weights are those "
+          + "of the last run")
+    }
     try lowered.record?.write(
       exporter.placed, model: output, data: exporter.hasData ? "\(output).data" : nil,
       of: lowered.store

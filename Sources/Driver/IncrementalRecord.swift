@@ -67,11 +67,22 @@ struct IncrementalRecord {
     earlier = contents?.output
   }
 
-  /// What the earlier run found.
-  func answer(to question: String) -> Answer? { known[question] }
+  /// What the earlier run found of a weight's content; kept for the next run too.
+  mutating func answer(to question: String, of weight: Weight) throws(Diagnostic) -> Answer? {
+    guard let key = try keys.key(of: weight), let answer = known["\(key) \(question)"] else {
+      return nil
+    }
+    given["\(key) \(question)"] = answer
+    return answer
+  }
 
   /// Keeps an answer for the next run.
-  mutating func note(_ answer: Answer, to question: String) { given[question] = answer }
+  mutating func note(
+    _ answer: Answer, to question: String, of weight: Weight
+  ) throws(Diagnostic) {
+    guard let key = try keys.key(of: weight) else { return }
+    given["\(key) \(question)"] = answer
+  }
 
   // MARK: Writing
 

@@ -1,4 +1,3 @@
-internal import Backend
 internal import FP8
 internal import IR
 internal import ONNX
@@ -42,11 +41,6 @@ private struct WeightQuestion: Sendable {
     return words.joined(separator: " ")
   }
 
-  var byteCount: Int64 {
-    let type = weight.type()
-    return Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
-  }
-
   /// Reads the weight once for its range and a search over the whole tensor, and once more for one over
   /// its channels, which needs their ranges first.
   func answer(from store: WeightStore) throws(Diagnostic) -> Answer {
@@ -72,13 +66,12 @@ private struct WeightQuestion: Sendable {
 
   /// What an earlier run answered; `nil` where it does not fit the question.
   func answer(_ known: IncrementalRecord.Answer) -> Answer? {
-    let count = channels.axis.map { weight.type().sizes?[$0] ?? 0 } ?? 1
-    guard known.maxAbs.count == count else { return nil }
     guard searches else { return Answer(maxAbs: known.maxAbs) }
-    guard let scales = known.scales, scales.count == count else { return nil }
+    guard let scales = known.scales, scales.count == known.maxAbs.count, let first = scales.first
+    else { return nil }
     return Answer(
       maxAbs: known.maxAbs,
-      scale: channels.axis.map { .perChannel(scales, axis: $0) } ?? .perTensor(scales[0]))
+      scale: channels.axis.map { .perChannel(scales, axis: $0) } ?? .perTensor(first))
   }
 
   /// The scale of a whole tensor that its channels are best with.
@@ -133,7 +126,10 @@ extension Compiler {
     _ record: inout IncrementalRecord?
   ) throws(Diagnostic) {
     var questions = try questions(of: model, context.settings)
-    if record != nil { questions = try answer(questions, from: &record, &context) }
+    if var earlier = record {
+      questions = try left(of: questions, by: &earlier, &context)
+      record = earlier
+    }
     let channels = questions.reduce(0) { sum, question in
       let sizes = question.weight.type().sizes ?? []
       guard let axis = question.channels.axis, sizes.indices.contains(axis) else { return sum }
@@ -142,11 +138,11 @@ extension Compiler {
     let jobs = try jobs(for: model, store, channels: channels)
     if !questions.isEmpty {
       console.begin(
-        "reading weights", of: questions.reduce(0) { $0 + $1.byteCount }, in: .bytes)
+        "reading weights", of: questions.reduce(0) { $0 + $1.weight.byteCount }, in: .bytes)
     }
     let answers = try Parallel.map(questions, jobs: jobs) { (question) throws(Diagnostic) in
       let answer = try question.answer(from: store)
-      try console.advance(by: question.byteCount)
+      try console.advance(by: question.weight.byteCount)
       let count = answer.nonFiniteCount
       guard count == 0 || options.allowsNonFinite else {
         throw .weightNotFinite(question.name, count: count, first: answer.firstNonFinite ?? 0)
@@ -159,10 +155,10 @@ extension Compiler {
         context.warn(
           .weightNotFinite(
             question.name, count: answer.nonFiniteCount, first: answer.firstNonFinite ?? 0))
-      } else if let key = try record?.keys.key(of: question.weight) {
-        record?.note(
+      } else {
+        try record?.note(
           IncrementalRecord.Answer(maxAbs: answer.maxAbs, scales: answer.scale?.values),
-          to: "\(key) \(question.text)")
+          to: question.text, of: question.weight)
       }
       give(answer, to: question, &context)
     }
@@ -176,20 +172,18 @@ extension Compiler {
   }
 
   /// Gives the passes what an earlier run found, and returns the questions that are left.
-  private func answer(
-    _ questions: [WeightQuestion], from record: inout IncrementalRecord?,
+  private func left(
+    of questions: [WeightQuestion], by record: inout IncrementalRecord,
     _ context: inout PassContext
   ) throws(Diagnostic) -> [WeightQuestion] {
     var left: [WeightQuestion] = []
     for question in questions {
-      guard let key = try record?.keys.key(of: question.weight),
-        let known = record?.answer(to: "\(key) \(question.text)"),
+      guard let known = try record.answer(to: question.text, of: question.weight),
         let answer = question.answer(known)
       else {
         left.append(question)
         continue
       }
-      record?.note(known, to: "\(key) \(question.text)")
       give(answer, to: question, &context)
     }
     return left

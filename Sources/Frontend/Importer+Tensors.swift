@@ -72,7 +72,7 @@ extension Importer {
         StoredRange(file: nil, encoding: encoding, offset: segment.offset, length: segment.length))
     }
     var bytes: [UInt8] = []
-    var partial = TypedList.PartialVarint()
+    var partial = TypedList.PartialVarint(at: payload.segments.first?.offset ?? 0)
     var encoded = payload.small ?? []
     if payload.small == nil { encoded = try unpackedList(payload) }
     try TypedList.appendVarints(
@@ -88,11 +88,12 @@ extension Importer {
     _ offset: Int64, _ length: Int64, count: Int, of name: String
   ) throws(Diagnostic) {
     let file = try InputFile(path: path)
-    var partial = TypedList.PartialVarint()
+    var partial = TypedList.PartialVarint(at: offset)
+    var none: [UInt8] = []
     var done: Int64 = 0
     while done < length {
       let block = try file.bytes(at: offset + done, count: Int(min(length - done, 1 << 16)))
-      try TypedList.countVarints(block.span, at: offset + done, partial: &partial)
+      try TypedList.appendVarints(block.span, width: 0, partial: &partial, to: &none)
       done += Int64(block.count)
     }
     guard partial.count == count, partial.isWhole else {
@@ -223,7 +224,7 @@ extension Importer {
       guard range.encoding == .raw || TypedList.isFixedWidth(range.encoding.rawValue) else {
         let file = try InputFile(path: path)
         var bytes: [UInt8] = []
-        var partial = TypedList.PartialVarint()
+        var partial = TypedList.PartialVarint(at: range.offset)
         let encoded = try file.bytes(at: range.offset, count: Int(range.length))
         try TypedList.appendVarints(
           encoded.span, width: weight.stored.element.varintWidth, partial: &partial,

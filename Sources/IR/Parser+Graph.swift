@@ -220,8 +220,14 @@ extension Parser {
     }
     try expect(.equal)
     var values: [ValueID] = []
-    repeat { values.append(try resolve(try name())) } while try accept(.comma)
-    let nodes = values.compactMap { current.producer(of: $0) }
+    var nodes: [NodeID] = []
+    repeat {
+      let token = try name()
+      let value = try resolve(token)
+      guard let maker = current.producer(of: value) else { throw fault(token, "a node's result") }
+      values.append(value)
+      nodes.append(maker)
+    } while try accept(.comma)
     current.addModule(
       QuantizedModule(
         kind: kind, type: type, path: path, evidence: evidence, ports: ports, nodes: nodes,

@@ -34,6 +34,12 @@ package struct Weight: Hashable, Sendable {
     return nil
   }
 
+  /// The bytes of the tensor behind the recipe, as `raw_data`; 0 for strings.
+  package var byteCount: Int64 {
+    let type = type()
+    return Int64(type.element.byteCount(of: type.elementCount ?? 0) ?? 0)
+  }
+
   /// One step of a recipe, applied in order.
   package enum Step: Hashable, Sendable {
     /// To the nearest value of another type; beyond its range that is an infinity, or with `saturates`

@@ -23,7 +23,7 @@ package enum TypedList {
   /// True where the list is, once packed, the same bytes as `raw_data`.
   package static func isFixedWidth(_ field: Int32) -> Bool { field == 4 || field == 10 }
 
-  /// Decodes varints into little-endian elements of `width` bytes each; appends to `bytes`.
+  /// Decodes varints into little-endian elements of `width` bytes each; appends to `bytes`; a width of 0 only counts.
   ///
   /// `partial` carries a varint that a block cut in two over to the next call.
   package static func appendVarints(
@@ -31,26 +31,18 @@ package enum TypedList {
   ) throws(Diagnostic) {
     for index in encoded.indices {
       let byte = encoded[index]
-      guard partial.shift < 70 else { throw .varintTooLong(at: Int64(partial.count)) }
+      guard partial.shift < 70 else { throw .varintTooLong(at: partial.offset) }
+      partial.offset += 1
       partial.value |= UInt64(byte & 0x7F) << partial.shift
       partial.shift += 7
       if byte & 0x80 == 0 {
         for index in 0..<width {
           bytes.append(UInt8(truncatingIfNeeded: partial.value >> UInt64(8 * index)))
         }
-        partial = PartialVarint(count: partial.count + 1)
+        partial.value = 0
+        partial.shift = 0
+        partial.count += 1
       }
-    }
-  }
-
-  /// Counts varints without decoding them; `offset` is where in the file they begin.
-  package static func countVarints(
-    _ encoded: Span<UInt8>, at offset: Int64, partial: inout PartialVarint
-  ) throws(Diagnostic) {
-    for index in encoded.indices {
-      guard partial.shift < 70 else { throw .varintTooLong(at: offset + Int64(index)) }
-      partial.shift += 7
-      if encoded[index] & 0x80 == 0 { partial = PartialVarint(count: partial.count + 1) }
     }
   }
 
@@ -58,12 +50,14 @@ package enum TypedList {
     var value: UInt64 = 0
     var shift: UInt64 = 0
     /// Whole elements decoded so far.
-    package var count = 0
+    package fileprivate(set) var count = 0
+    /// Where the next byte stands in its file.
+    fileprivate var offset: Int64
 
     /// True between elements.
     package var isWhole: Bool { shift == 0 }
 
-    package init(count: Int = 0) { self.count = count }
+    package init(at offset: Int64) { self.offset = offset }
   }
 }
 

@@ -104,9 +104,10 @@ struct Factor: Equatable, Sendable {
     return result
   }
 
-  /// Equal up to what rounding constants takes away.
-  func isNear(_ other: Factor, within tolerance: Double) -> Bool {
+  /// Equal up to what rounding constants takes away: a share of them, or where they are tiny, up to `apart`.
+  func isNear(_ other: Factor, within tolerance: Double, apart: Double = 0) -> Bool {
     guard measured == other.measured else { return false }
+    if isScalar, other.isScalar, abs(number - other.number) <= apart { return true }
     guard number != 0, other.number != 0 else { return number == other.number }
     // What stands on both sides falls out, channel by channel; what is zero on both says nothing.
     var ratio = number / other.number

@@ -29,6 +29,7 @@ extension StructuralProof {
     let source: Factor
     let written: Factor
     let tolerance: Double
+    let apart: Double
 
     /// The constants, among which the scales of the claims are, where none was merged with another.
     package var constants: [[Double]] { written.constants }
@@ -61,7 +62,7 @@ extension StructuralProof {
     /// True where the written side comes to the source's, with a scale or one for each channel for each claim.
     package func holds(scales: [[Double]]) -> Bool {
       let divided = scales.reduce(written) { $0.times(Factor($1).inverted) }
-      return divided.isNear(source, within: tolerance)
+      return divided.isNear(source, within: tolerance, apart: apart)
     }
 
     /// `2.0, expected 1.0`.

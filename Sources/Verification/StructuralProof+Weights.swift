@@ -63,7 +63,7 @@ extension StructuralProof {
       balances.append(
         Balance(
           place: item.place, claims: claims, source: item.source, written: item.written,
-          tolerance: tolerance))
+          tolerance: tolerance, apart: apart))
     }
   }
 }

@@ -70,6 +70,8 @@ package struct StructuralProof {
   private let fullscales: [Double]
   private let sourceNames: ValueNames
   let tolerance: Double
+  /// How far a constant may be from its source whatever its size: half of the least number of the written type.
+  let apart: Double
   /// True where the written model computes in float16, in which small constants become zero.
   private let isHalf: Bool
   private var scopes: (source: [Scope], written: [Scope]) = ([], [])
@@ -93,6 +95,7 @@ package struct StructuralProof {
     // Constants of the written model are rounded to its high precision type, some of them in a row.
     let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
+    apart = types.contains(.bfloat16) ? 0x1p-134 : types.contains(.float16) ? 0x1p-25 : 0x1p-150
     isHalf = types.contains(.float16)
     let roots = (add(source, to: .source, parent: nil), add(written, to: .written, parent: nil))
     pairOutputs(roots.0, roots.1)
@@ -254,7 +257,7 @@ package struct StructuralProof {
         "reads a value times a constant that is not finite, or times more scales than are followed")
     } else if !codes.isEmpty {
       open.append((place, order, source, written, codes))
-    } else if !written.isNear(source, within: tolerance) {
+    } else if !written.isNear(source, within: tolerance, apart: apart) {
       note(order, place, "reads a value times \(written.text), expected times \(source.text)")
     }
   }

@@ -131,7 +131,7 @@ package final class WeightStore: Sendable {
   ) throws(Diagnostic) {
     let width = type.element.varintWidth
     let expected = type.element.varintEntries(of: type.elementCount ?? 0)
-    var partial = TypedList.PartialVarint()
+    var partial = TypedList.PartialVarint(at: range.offset)
     try forEachBlock(of: range) { (block) throws(Diagnostic) in
       var decoded: [UInt8] = []
       try TypedList.appendVarints(block, width: width, partial: &partial, to: &decoded)

@@ -15,16 +15,21 @@ import Testing
     return folder
   }
 
+  private func command(
+    _ folder: borrowing TemporaryFolder, record: String?, _ options: [String] = []
+  ) throws -> Command {
+    try Command(
+      [
+        "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
+        folder["m"],
+      ] + (record.map { ["--incremental", folder[$0]] } ?? []) + options)
+  }
+
   /// Runs with the record, or without any, and gives the bytes of everything that is written.
   private func quantize(
     _ folder: borrowing TemporaryFolder, recording: Bool, _ options: [String] = []
   ) throws -> [[UInt8]] {
-    let record = recording ? ["--incremental", folder["record.json"]] : []
-    let result = try Command(
-      [
-        "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
-        folder["m"],
-      ] + record + options)
+    let result = try command(folder, record: recording ? "record.json" : nil, options)
     #expect(result.status == 0, "\(result.errors)")
     let data = folder["out.onnx.data"]
     return try ["out.onnx", "out.scales.json"].map { try folder.contents($0) }
@@ -57,6 +62,13 @@ import Testing
       text.replacing(/"offset": ([0-9]+)/) { "\"offset\": \(max(Int($0.1) ?? 0, 1) - 1)" }
     }
     #expect(try quantize(folder, recording: true, options) != expected)
+  }
+
+  @Test func `what is taken over is said`() throws {
+    let folder = try measured()
+    #expect(try !command(folder, record: "record.json").errors.contains("of the last run"))
+    let again = try command(folder, record: "record.json")
+    #expect(again.errors.contains("bytes of weights are those of the last run"), "\(again.errors)")
   }
 
   @Test func `what weights hold is not read again`() throws {
@@ -120,10 +132,7 @@ import Testing
   func `a file that is no record is refused and stays`(text: String, message: String) throws {
     let folder = try measured()
     _ = try folder.write("record.json", Array(text.utf8))
-    let result = try Command([
-      "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
-      folder["m"], "--incremental", folder["record.json"],
-    ])
+    let result = try command(folder, record: "record.json")
     #expect(result.status == 78)
     #expect(result.errors.contains("record.json"))
     #expect(result.errors.contains(message), "\(result.errors)")
@@ -137,20 +146,14 @@ import Testing
     let text = String(decoding: try folder.contents("record.json"), as: UTF8.self)
     let damaged = text.replacing(/"offset": ([0-9]+)/) { "\"offset\": 1\($0.1)" }
     _ = try folder.write("record.json", Array(damaged.utf8))
-    let result = try Command([
-      "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
-      folder["m"], "--incremental", folder["record.json"],
-    ])
+    let result = try command(folder, record: "record.json")
     #expect(result.status == 78)
     #expect(result.errors.contains("is not as '--incremental' wrote it"))
   }
 
   @Test func `the record is no other file of the run`() throws {
     let folder = try measured()
-    let result = try Command([
-      "quantize", folder["model.onnx"], "-o", folder["out.onnx"], "--dump-stats-path",
-      folder["m"], "--incremental", folder["out.onnx"],
-    ])
+    let result = try command(folder, record: "out.onnx")
     #expect(result.status == 64, "\(result.errors)")
   }
 }

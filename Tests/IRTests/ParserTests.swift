@@ -68,6 +68,10 @@ import Testing
       "1:12: found '99999999999999999999', expected the IR version between -9223372036854775808 and 9223372036854775807"
     ),
     ("graph @m() -> () {} graph", "1:21: found 'graph', expected the end of the text"),
+    (
+      "graph @m(%x) -> () { module linear \"o\" Linear by node-name () = %x }",
+      "1:65: found '%x', expected a node's result"
+    ),
   ])
   func `a fault is named with its place`(text: String, message: String) {
     let error = #expect(throws: Diagnostic.self) { try Model.parse(text) }

@@ -19,6 +19,16 @@ import Testing
     #expect(input?.status == .malformedInput)
   }
 
+  @Test func `a module's result is of its last node`() throws {
+    let text =
+      "graph @m(%x) -> (%b) { %a = Relu(%x) %b = Neg(%a) module k \"p\" T by index () = %a }"
+    var model = try Model.parse(text)
+    let x = try #require(model.graph.value(named: "x"))
+    model.graph.updateModule(at: 0) { $0.result = x }
+    let error = #expect(throws: Diagnostic.self) { try Verifier().verify(model) }
+    #expect(error?.message == "the result of module 'p' is not made by the last of its nodes")
+  }
+
   @Test func `a node that is moved before its operand's maker is found`() throws {
     var graph = try Model.parse("graph @m(%x) -> (%b) { %a = Relu(%x) %b = Neg(%a) }").graph
     let first = graph.nodeIDs[0]
@@ -194,7 +204,6 @@ private let faults: [(String, String)] = [
     "node 'b': belongs to module 'q'"
   ),
   (module("module k \"p\" T by index () = %b, %a"), "in another order than the graph"),
-  (module("module k \"p\" T by index () = %a, %x"), "is not made by the last of its nodes"),
   (
     module("module k \"p\" T by index (i: activation %x, i: output %a) = %a"),
     "port 'i' of module 'p' appears twice"

@@ -113,7 +113,7 @@ import Testing
   /// A varint's bytes by hand: seven bits each, the lowest first.
   @Test func `varints become elements of their width`() throws {
     var bytes: [UInt8] = []
-    var partial = TypedList.PartialVarint()
+    var partial = TypedList.PartialVarint(at: 0)
     // 1, 300 and -2, the last sign-extended to 64 bits as protobuf writes int32.
     let list: [UInt8] =
       [0x01, 0xAC, 0x02, 0xFE] + [UInt8](repeating: 0xFF, count: 8) + [0x01]
@@ -133,7 +133,7 @@ import Testing
 
   @Test func `a cut varint is not whole and an endless one is refused`() throws {
     var bytes: [UInt8] = []
-    var partial = TypedList.PartialVarint()
+    var partial = TypedList.PartialVarint(at: 0)
     try TypedList.appendVarints([0x80].span, width: 8, partial: &partial, to: &bytes)
     #expect(!partial.isWhole && bytes.isEmpty)
     let endless = [UInt8](repeating: 0x80, count: 10)

@@ -97,6 +97,28 @@ import Verification
     #expect(first.message.contains(message), "\(first.message)")
   }
 
+  /// Half of the least bfloat16 is 2^-134, about 4.6e-41; what is above that does not become zero.
+  @Test(arguments: [("1e-45", true), ("4e-41", true), ("1e-40", false), ("0.5", false)])
+  func `what the type cannot hold becomes zero`(number: String, isSame: Bool) throws {
+    let source = """
+      graph @m(%x: f32[4]) -> (%y) {
+        weight @c: f32[] = [\(number)]
+        %a = Mul(%x, @c) : f32[4]
+        %y = Relu(%a) : f32[4]
+      }
+      """
+    let written = """
+      graph @m(%x: f32[4]) -> (%y) {
+        weight @c: f32[] = [0.0]
+        %b = Cast(%x) {to = 16} : bf16[4]
+        %a = Mul(%b, @c) : bf16[4]
+        %r = Relu(%a) : bf16[4]
+        %y = Cast(%r) {to = 1} : f32[4]
+      }
+      """
+    #expect(try proof(written, of: source).differences.isEmpty == isSame)
+  }
+
   @Test func `a scale that is not taken off is out of balance`() throws {
     let fault = Self.written.replacing(
       "%r.d = DequantizeLinear(%r.q, @half)", with: "%r.d = DequantizeLinear(%r.q, @quarter)")
