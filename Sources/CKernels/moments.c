@@ -5,35 +5,26 @@
  * one before has to wait for it. */
 
 #define FP8C_LOW_BITS 19
-#define FP8C_GATHERED 16
+#define FP8C_GATHERED 8
 #define FP8C_FLUSHED ((size_t)1 << 20)
 #define FP8C_COUNT_AT 40
 
 typedef uint64_t fp8c_pair __attribute__((vector_size(16)));
 
-FP8C_INLINE void gather(const void *source, enum fp8c_type type, size_t begin, size_t end,
+/// Adds `count` elements, a constant where it is used.
+FP8C_INLINE void gather(const void *source, enum fp8c_type type, size_t begin, size_t count,
                         fp8c_pair (*tables)[FP8C_BUCKETS]) {
-  size_t i = begin;
-  while (i < end) {
-    size_t count = end - i < FP8C_GATHERED ? end - i : FP8C_GATHERED;
-    uint32_t bits[FP8C_GATHERED];
-    uint64_t sums[FP8C_GATHERED], squares[FP8C_GATHERED];
-    if (count == FP8C_GATHERED) {
-      for (size_t k = 0; k < FP8C_GATHERED; k++) bits[k] = fp8c_load(source, type, i + k);
-    } else {
-      for (size_t k = 0; k < count; k++) bits[k] = fp8c_load(source, type, i + k);
-      for (size_t k = count; k < FP8C_GATHERED; k++) bits[k] = 0;
-    }
-    for (size_t k = 0; k < FP8C_GATHERED; k++) {
-      uint64_t low = bits[k] & ((1u << FP8C_LOW_BITS) - 1);
-      sums[k] = low | (uint64_t)1 << FP8C_COUNT_AT;
-      squares[k] = low * low;
-    }
-    for (size_t k = 0; k < count; k++) {
-      size_t bucket = (bits[k] & 0x7FFFFFFF) >> FP8C_LOW_BITS;
-      tables[k % 2][bucket] += (fp8c_pair){sums[k], squares[k]};
-    }
-    i += count;
+  uint32_t buckets[FP8C_GATHERED];
+  uint64_t sums[FP8C_GATHERED], squares[FP8C_GATHERED];
+  for (size_t k = 0; k < count; k++) {
+    uint32_t bits = fp8c_load(source, type, begin + k);
+    uint64_t low = bits & ((1u << FP8C_LOW_BITS) - 1);
+    buckets[k] = (bits & 0x7FFFFFFF) >> FP8C_LOW_BITS;
+    sums[k] = low | (uint64_t)1 << FP8C_COUNT_AT;
+    squares[k] = low * low;
+  }
+  for (size_t k = 0; k < count; k++) {
+    tables[k % 2][buckets[k]] += (fp8c_pair){sums[k], squares[k]};
   }
 }
 
@@ -43,7 +34,10 @@ FP8C_INLINE void moments_block(const void *source, enum fp8c_type type, size_t c
   for (size_t done = 0; done < count;) {
     size_t end = count - done < FP8C_FLUSHED ? count : done + FP8C_FLUSHED;
     memset(tables, 0, sizeof tables);
-    gather(source, type, done, end, tables);
+    for (; done + FP8C_GATHERED <= end; done += FP8C_GATHERED) {
+      gather(source, type, done, FP8C_GATHERED, tables);
+    }
+    for (; done < end; done++) gather(source, type, done, 1, tables);
     for (size_t bucket = 0; bucket < FP8C_BUCKETS; bucket++) {
       struct fp8c_moment *moment = &moments[bucket];
       for (int turn = 0; turn < 2; turn++) {
@@ -54,7 +48,6 @@ FP8C_INLINE void moments_block(const void *source, enum fp8c_type type, size_t c
         moment->squares_high += moment->squares < pair[1];
       }
     }
-    done = end;
   }
 }
 
