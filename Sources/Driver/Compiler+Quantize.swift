@@ -117,9 +117,9 @@ extension Compiler {
       throw error.inFile(options.model)
     }
     explain(model, context)
-    let source = model
+    let source = model.graph.nodeCount <= Compiler.provedNodes ? model : nil
     if configuration.isFake { context.warn(.fakeQuantization()) }
-    if model.modules.isEmpty { context.warn(.noModules()) }
+    if !model.hasModules { context.warn(.noModules()) }
 
     var measurement: (Measurement, names: [String: String])?
     var measurementDigest: String?
@@ -128,7 +128,7 @@ extension Compiler {
     if needsRanges, !configuration.observer.recordsRanges {
       throw .noRanges(configuration.observer.rawValue)
     }
-    if needsRanges, !model.modules.isEmpty {
+    if needsRanges, model.hasModules {
       let path = configuration.files.measurement
       let read = try Measurement(path: path)
       measurementDigest = try digest(ofFile: path)
@@ -315,8 +315,8 @@ extension Compiler {
 /// A model whose operators are those of FP8, and what belongs to it.
 struct LoweredModel {
   var model: Model
-  /// The source as it was when the modules had been found.
-  let source: Model
+  /// The source as it was when the modules had been found; not kept where it has too many nodes to be proved.
+  let source: Model?
   let store: WeightStore
   let context: PassContext
   /// Every file that was read.

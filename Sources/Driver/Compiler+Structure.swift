@@ -58,13 +58,11 @@ extension Compiler {
   func prove(
     _ written: WrittenModel, of lowered: LoweredModel, as output: String
   ) throws(Diagnostic) -> Diagnostic? {
-    let count = lowered.model.graph.nodeCount
-    guard count <= Compiler.provedNodes else {
-      return .tooLargeToProve(output, count: count, limit: Compiler.provedNodes)
+    guard lowered.model.graph.nodeCount <= Compiler.provedNodes, var source = lowered.source else {
+      return .tooLargeToProve(output, limit: Compiler.provedNodes)
     }
     do throws(Diagnostic) {
       var context = PassContext(lowered.context.settings)
-      var source = lowered.source
       try inlineAll(of: &source, &context)
       let (model, store) = try readBack(written, as: output)
       let erased = try erased(model, &context, output)
@@ -242,7 +240,7 @@ extension Compiler {
 
   /// The most nodes with which a model is proved while it is written: with calls written out, the proof takes
   /// longer than the rest where there are hardly any weights.
-  private static let provedNodes = 20_000
+  static let provedNodes = 20_000
 
   /// How attention that was one operator may have been written.
   private enum Attention: CaseIterable {

@@ -283,10 +283,10 @@ extension Diagnostic {
         + "the same")
   }
 
-  static func tooLargeToProve(_ output: String, count: Int, limit: Int) -> Diagnostic {
+  static func tooLargeToProve(_ output: String, limit: Int) -> Diagnostic {
     Diagnostic(
       .remark, .done, at: Location(file: output),
-      "\(count) nodes are not proved to be the source's while they are written, more than \(limit)",
+      "a model of more than \(limit) nodes is not proved to be the source's while it is written",
       notes: ["'fp8c verify' proves it"])
   }
 

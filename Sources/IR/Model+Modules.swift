@@ -1,19 +1,30 @@
 /// A module and the graph that holds its nodes.
 package struct PlacedModule: Sendable {
   package let module: QuantizedModule
-  package let graph: Graph
-  /// The constants that the graph captures.
-  private let outer: [String: Weight]
+  private let place: Place
 
-  init(_ module: QuantizedModule, in graph: Graph, outer: [String: Weight]) {
-    self.module = module
-    self.graph = graph
-    self.outer = outer
+  /// What all modules of one graph share.
+  private final class Place: Sendable {
+    let graph: Graph
+    /// The constants that the graph captures.
+    let outer: [String: Weight]
+
+    init(_ graph: Graph, outer: [String: Weight]) {
+      self.graph = graph
+      self.outer = outer
+    }
   }
+
+  fileprivate static func all(in graph: Graph, outer: [String: Weight]) -> [PlacedModule] {
+    let place = Place(graph, outer: outer)
+    return graph.modules.map { PlacedModule(module: $0, place: place) }
+  }
+
+  package var graph: Graph { place.graph }
 
   /// The constant that a port reads, wherever it is defined.
   package func weight(of port: Port) -> Weight? {
-    port.value.flatMap { graph.weight(of: $0, outer: outer) }
+    port.value.flatMap { place.graph.weight(of: $0, outer: place.outer) }
   }
 }
 
@@ -21,8 +32,26 @@ extension Model {
   /// The modules of the main graph, then those of bodies, in the order of the nodes that hold them.
   package var placedModules: [PlacedModule] {
     var placed: [PlacedModule] = []
+    forEachGraph { placed += PlacedModule.all(in: $0, outer: $1) }
+    return placed
+  }
+
+  package var modules: [QuantizedModule] {
+    var modules: [QuantizedModule] = []
+    forEachGraph { graph, _ in modules += graph.modules }
+    return modules
+  }
+
+  package var hasModules: Bool {
+    var isFound = false
+    forEachGraph { graph, _ in isFound = isFound || !graph.modules.isEmpty }
+    return isFound
+  }
+
+  /// Every graph that may hold modules, with the constants that it captures.
+  private func forEachGraph(_ body: (Graph, _ outer: [String: Weight]) -> Void) {
     func visit(_ graph: Graph, outer: [String: Weight], depth: Int) {
-      placed += graph.modules.map { PlacedModule($0, in: graph, outer: outer) }
+      body(graph, outer)
       guard depth < Graph.depthLimit else { return }
       for id in graph.nodeIDs where graph[id].holdsRepeatableBodies {
         let visible = graph.visibleWeights(from: graph[id], outer: outer)
@@ -30,10 +59,7 @@ extension Model {
       }
     }
     visit(graph, outer: [:], depth: 1)
-    return placed
   }
-
-  package var modules: [QuantizedModule] { placedModules.map(\.module) }
 }
 
 extension Node {

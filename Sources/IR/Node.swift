@@ -3,101 +3,68 @@
 /// A value of Swift in one word: a copy shares its parts until one of them is changed, as graphs of many
 /// thousand nodes are copied, compared and walked all the time.
 package struct Node: Equatable, Sendable {
-  private var parts: Parts
+  /// One element, which an array shares between copies and copies before one of them is changed.
+  private var parts: [Parts]
 
   package init(
     name: String = "", op: String, domain: String = "", overload: String = "",
     inputs: [ValueID?], outputs: [ValueID?], attributes: [Attribute] = [],
     annotations: Annotations = Annotations(), origin: String? = nil
   ) {
-    parts = Parts(
-      name: name, op: op, domain: domain, overload: overload, inputs: inputs, outputs: outputs,
-      attributes: attributes, annotations: annotations, origin: origin ?? name)
+    parts = [
+      Parts(
+        op: op, inputs: inputs, outputs: outputs, name: name, domain: domain, overload: overload,
+        attributes: attributes, annotations: annotations, origin: origin ?? name)
+    ]
   }
 
   package var name: String {
-    _read { yield parts.name }
-    _modify {
-      own()
-      yield &parts.name
-    }
+    _read { yield parts[0].name }
+    _modify { yield &parts[0].name }
   }
 
   package var op: String {
-    _read { yield parts.op }
-    _modify {
-      own()
-      yield &parts.op
-    }
+    _read { yield parts[0].op }
+    _modify { yield &parts[0].op }
   }
 
   /// Empty for the standard operators, however the file spells that domain.
   package var domain: String {
-    _read { yield parts.domain }
-    _modify {
-      own()
-      yield &parts.domain
-    }
+    _read { yield parts[0].domain }
+    _modify { yield &parts[0].domain }
   }
 
   /// Tells apart local functions of one name.
   package var overload: String {
-    _read { yield parts.overload }
-    _modify {
-      own()
-      yield &parts.overload
-    }
+    _read { yield parts[0].overload }
+    _modify { yield &parts[0].overload }
   }
 
   /// `nil` where an optional input is left out.
   package var inputs: [ValueID?] {
-    _read { yield parts.inputs }
-    _modify {
-      own()
-      yield &parts.inputs
-    }
+    _read { yield parts[0].inputs }
+    _modify { yield &parts[0].inputs }
   }
 
   package var outputs: [ValueID?] {
-    _read { yield parts.outputs }
-    _modify {
-      own()
-      yield &parts.outputs
-    }
+    _read { yield parts[0].outputs }
+    _modify { yield &parts[0].outputs }
   }
 
   package var attributes: [Attribute] {
-    _read { yield parts.attributes }
-    _modify {
-      own()
-      yield &parts.attributes
-    }
+    _read { yield parts[0].attributes }
+    _modify { yield &parts[0].attributes }
   }
 
   package var annotations: Annotations {
-    _read { yield parts.annotations }
-    _modify {
-      own()
-      yield &parts.annotations
-    }
+    _read { yield parts[0].annotations }
+    _modify { yield &parts[0].annotations }
   }
 
   /// The name of the source's node this one came from, for diagnostics and tables.
   package var origin: String {
-    _read { yield parts.origin }
-    _modify {
-      own()
-      yield &parts.origin
-    }
-  }
-
-  /// Makes the parts this node's alone, before one is changed.
-  private mutating func own() {
-    if !isKnownUniquelyReferenced(&parts) { parts = Parts(parts) }
-  }
-
-  package static func == (left: Node, right: Node) -> Bool {
-    left.parts === right.parts || left.parts.isEqual(to: right.parts)
+    _read { yield parts[0].origin }
+    _modify { yield &parts[0].origin }
   }
 
   package subscript(attribute name: String) -> AttributeValue? {
@@ -159,7 +126,8 @@ package struct Node: Equatable, Sendable {
 
   /// The graphs this node holds, in attribute order.
   package var bodies: [Graph] {
-    attributes.flatMap { attribute -> [Graph] in
+    guard hasBodies else { return [] }
+    return attributes.flatMap { attribute -> [Graph] in
       switch attribute.value {
       case .graph(let graph): [graph]
       case .graphs(let graphs): graphs
@@ -188,45 +156,15 @@ package struct Node: Equatable, Sendable {
   }
 }
 
-/// What nodes that were copied from one another share.
-///
-/// Sendable, as only a node that has it alone ever changes it.
-private final class Parts: @unchecked Sendable {
-  var name: String
+/// What a node is made of; those that differ most come first, as they are compared in this order.
+private struct Parts: Equatable {
   var op: String
-  var domain: String
-  var overload: String
   var inputs: [ValueID?]
   var outputs: [ValueID?]
+  var name: String
+  var domain: String
+  var overload: String
   var attributes: [Attribute]
   var annotations: Annotations
   var origin: String
-
-  init(
-    name: String, op: String, domain: String, overload: String, inputs: [ValueID?],
-    outputs: [ValueID?], attributes: [Attribute], annotations: Annotations, origin: String
-  ) {
-    self.name = name
-    self.op = op
-    self.domain = domain
-    self.overload = overload
-    self.inputs = inputs
-    self.outputs = outputs
-    self.attributes = attributes
-    self.annotations = annotations
-    self.origin = origin
-  }
-
-  convenience init(_ other: Parts) {
-    self.init(
-      name: other.name, op: other.op, domain: other.domain, overload: other.overload,
-      inputs: other.inputs, outputs: other.outputs, attributes: other.attributes,
-      annotations: other.annotations, origin: other.origin)
-  }
-
-  func isEqual(to other: Parts) -> Bool {
-    op == other.op && inputs == other.inputs && outputs == other.outputs && name == other.name
-      && domain == other.domain && overload == other.overload && attributes == other.attributes
-      && annotations == other.annotations && origin == other.origin
-  }
 }

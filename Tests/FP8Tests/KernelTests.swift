@@ -192,8 +192,7 @@ import Testing
     var wrong: [Int: Int] = [:]
     for exponent in [-130, -24, -9, -8, -3, 0, 1, 7, 10, 60, 120] {
       let scale = Float(sign: .plus, exponent: exponent, significand: 1)
-      for (fullscale, precision) in [(largest, HighPrecision?.none), (96, type), (largest, other)]
-      {
+      for (fullscale, precision) in [(largest, HighPrecision?.none), (96, type), (largest, other)] {
         let quantizer = Quantizer(
           encoding: encoding, fullscale: fullscale, scales: [scale], through: precision)
         var codes = [UInt8](repeating: 0, count: patterns.count)

@@ -47,7 +47,7 @@ package struct LowerToFP8: Pass {
   }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
-    guard !model.modules.isEmpty else { return }
+    guard model.hasModules else { return }
     let opset = model.opset ?? context.settings.emittedOpset(from: 0)
     var lowering = Lowering(
       form: form ?? context.settings.form, CodeLibrary(of: model.graph), opset: opset)
