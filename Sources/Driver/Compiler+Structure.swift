@@ -296,10 +296,11 @@ extension Compiler {
     return result
   }
 
-  /// The same of a file: which target it was written for it does not say, but the operators of one that is
-  /// not built in say where they saturate.
+  /// The same of a file: which target it was written for is said by an option or not at all, but the operators
+  /// of one that is not built in say where they saturate.
   private func fullscales(saidBy graph: Graph) throws(Diagnostic) -> [FP8Format: [Float]] {
-    var result = try fullscales()
+    var result = try fullscales(
+      of: options.target.map { (name) throws(Diagnostic) in try Target.load(name) })
     let known = Set(
       try Target.names.map { (name) throws(Diagnostic) in try Target.load(name).domain })
     for id in graph.nodeIDs where !graph[id].domain.isEmpty && !known.contains(graph[id].domain) {

@@ -138,6 +138,11 @@ struct Verify: ParsableCommand {
   @Argument(help: "The source model.") var model: String
   @Argument(help: "The FP8 model.") var quantized: String
   @OptionGroup var batches: BatchSettings
+  @Option(
+    help: ArgumentHelp(
+      "The description of the target the FP8 model is for, where it is none of the built-in ones.",
+      valueName: "target"), completion: .file(extensions: ["json"]))
+  var target: String?
   @Option(help: ArgumentHelp("Right answers of a classifier.", valueName: "file.npz:key"))
   var labels: String?
   @Option(help: ArgumentHelp("Fail where an output has less SQNR than this.", valueName: "dB"))
@@ -154,6 +159,7 @@ struct Verify: ParsableCommand {
       var options = Options()
       options.model = model
       options.onnxruntime = batches.onnxruntime
+      options.target = target
       return try Compiler(options: options, console: console).verify(
         quantized: quantized, inputs: batches.inputs, labels: labels, minimum: minSqnr,
         maximumDrop: maxDrop
