@@ -127,8 +127,8 @@ extension Compiler {
       throw .structureDiffers(
         first.place, first.message, count: proof.differences.count, file: quantized)
     }
-    if let (node, reason) = proof.notCompared {
-      throw .notCompared(reason, at: Location(file: quantized, node: node))
+    if let (place, reason) = proof.notCompared {
+      throw .notCompared(place, reason, file: quantized)
     }
   }
 

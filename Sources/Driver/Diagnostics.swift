@@ -175,10 +175,10 @@ extension Diagnostic {
   }
 
   /// A warning where the models are run too.
-  static func notCompared(_ reason: String, at location: Location) -> Diagnostic {
+  static func notCompared(_ place: String, _ reason: String, file: String) -> Diagnostic {
     Diagnostic(
-      .warning, .malformedInput, at: location,
-      "\(reason), so the models are not proved to be one",
+      .warning, .checkFailed, at: Location(file: file),
+      "\(place) \(reason), so the models are not proved to be one",
       notes: ["'--inputs' runs both models and compares what they give"])
   }
 

@@ -70,20 +70,6 @@ extension StructuralProof {
     }
   }
 
-  /// The mask of booleans that numbers to add were made of: zero where it is true, minus infinity elsewhere.
-  private func mask(behind numbers: Reference) -> Reference {
-    let numbers = behind(numbers, .written).core
-    guard let made = producer(numbers, .written), made.node.op == "Where",
-      let condition = made.node.input(0), let seen = made.node.input(1),
-      let hidden = made.node.input(2)
-    else { return numbers }
-    let graph = erased(.written, numbers.scope)
-    guard graph.constant(seen)?.number == 0, graph.constant(hidden)?.number == -.infinity else {
-      return numbers
-    }
-    return Reference(scope: numbers.scope, value: condition)
-  }
-
   /// A padding that stands in front of a convolution of the written model, and the amounts of its axes.
   struct Padding {
     let data: Reference
@@ -131,40 +117,5 @@ extension StructuralProof {
       }
     }
     return nil
-  }
-
-  /// Functions of a written model that stand for one operator of the source.
-  package static let wholeFunctions = ["Fp8Attention"]
-
-  /// Attention as one operator: behind queries, keys, values and the mask stand what multiplies the codes of
-  /// the three, the shares of the softmax twice, and the result.
-  mutating func compareAttention(
-    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
-  ) {
-    nodeCount += 1
-    compareAttributes(first, second, pair, order, place)
-    let written = erased(.written, pair.written.scope)
-    func multiplier(_ operand: Int) -> Factor {
-      second.input(operand).flatMap { written.constant($0) } ?? Factor()
-    }
-    for operand in 0..<4 {
-      guard let value = first.input(operand), let other = second.input(operand) else {
-        // Where there is no mask, nothing is added.
-        let isZero = second.input(operand).flatMap { written.constant($0) } == Factor([0])
-        if (first.input(operand) == nil) != (second.input(operand) == nil), !isZero {
-          note(order, place, "operand \(operand) is given on one side only")
-        }
-        continue
-      }
-      let reference = Reference(scope: pair.written.scope, value: other)
-      read(
-        Reference(scope: pair.source.scope, value: value),
-        operand == 3 ? mask(behind: reference) : reference, order, place,
-        times: operand < 3 ? multiplier(operand + 4).inverted : Factor())
-    }
-    if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
-      note(order, place, "has operands that are not compared")
-    }
-    balance(Factor(), multiplier(7).times(multiplier(8)), [], order, place)
   }
 }

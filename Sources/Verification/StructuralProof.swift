@@ -16,7 +16,7 @@ package struct StructuralProof {
   /// What one code of an input or output stands for that has numbers in the source, by its name.
   package private(set) var interfaceScales: [String: Double] = [:]
   /// The first place where nothing can be said, and why.
-  package private(set) var notCompared: (node: String, reason: String)?
+  package private(set) var notCompared: (place: String, reason: String)?
   /// How many operators of the source were compared.
   package internal(set) var nodeCount = 0
 
@@ -262,13 +262,13 @@ package struct StructuralProof {
     }
   }
 
-  private mutating func push(_ pair: Pair) {
+  mutating func push(_ pair: Pair) {
     let key = PairKey(source: pair.source, written: pair.written, isTransposed: pair.isTransposed)
     if seen.insert(key).inserted { pending.append(pair) }
   }
 
-  private mutating func leave(_ node: String, _ reason: String) {
-    if notCompared == nil { notCompared = (node, reason) }
+  private mutating func leave(_ place: String, _ reason: String) {
+    if notCompared == nil { notCompared = (place, reason) }
   }
 
   mutating func note(_ order: Int, _ place: String, _ message: String) {
@@ -322,11 +322,12 @@ package struct StructuralProof {
       return compareProduct(first.node, pair, second.node, order, place)
     case ("Attention", "Fp8Attention"):
       return compareAttention(first.node, pair, second.node, order, place)
+    case (_, "Fp8Attention"):
+      if !compareAttentionParts(first.node, pair, second.node, order, place) {
+        leave(place, "became attention as one operator from parts that are not followed")
+      }
+      return
     default: break
-    }
-    if StructuralProof.wholeFunctions.contains(second.node.op) {
-      return leave(
-        second.label, "is attention as one operator where the source has its parts")
     }
     guard first.node.op == second.node.op, first.node.domain == second.node.domain else {
       return note(

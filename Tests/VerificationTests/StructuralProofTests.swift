@@ -200,7 +200,7 @@ import Verification
       """
     let proof = try proof(source, of: source)
     #expect(proof.differences == [])
-    #expect(proof.notCompared?.node == "node 'relu' (Relu)")
+    #expect(proof.notCompared?.place == "node 'relu' (Relu)")
   }
 
   @Test func `a padding that stands in front of its convolution is the same one`() throws {
@@ -241,7 +241,7 @@ import Verification
         weight @hidden: f32[] = [-inf]
         weight @one: f32[] = [1.0]
         %n = Where(%m, @seen, @hidden) : f32[3, 3]
-        %y = "d"::Fp8Attention(%q, %k, %v, %n, @one, @one, @one, @one, @one, @one) : f32[1, 2, 3, 4]
+        %y = "d"::Fp8Attention(%q, %k, %v, %n, @one, @one, @one, @one, @one, @one) {scale = 0.5} : f32[1, 2, 3, 4]
       }
       """
     #expect(try proof(written, of: source).differences == [])
@@ -433,14 +433,14 @@ import Verification
       ("ReduceMax(%k.abs, @first)", "ReduceMax(%k.abs, @last)"),
     ] {
       let written = Self.measured.replacing(right, with: wrong)
-      #expect(try proof(written, of: Self.unmeasured).notCompared?.node == "node 'relu' (Relu)")
+      #expect(try proof(written, of: Self.unmeasured).notCompared?.place == "node 'relu' (Relu)")
     }
     // A vector in what computes the scale gives each column its own too.
     let vector = Self.measured.replacing(
       "%x.scale = Div(%x.max, @high)",
       with: "%v = Constant() {value_floats = [1.0, 2.0, 3.0, 4.0]} : f32[4]\n"
         + "      %x.scale = Div(%x.max, %v)")
-    #expect(try proof(vector, of: Self.unmeasured).notCompared?.node == "node 'relu' (Relu)")
+    #expect(try proof(vector, of: Self.unmeasured).notCompared?.place == "node 'relu' (Relu)")
   }
 
   @Test func `scales that the source computes itself are operators of it`() throws {

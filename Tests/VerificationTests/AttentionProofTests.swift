@@ -1,0 +1,191 @@
+import IR
+import Testing
+import Verification
+
+/// Attention as one operator against its parts, and what could become of it; the faults are planted by hand.
+@Suite struct AttentionProofTests {
+  /// The scores are multiplied by 0.25 in all, bent to stay below 4 and masked.
+  private static let source = """
+    graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 5, 4], %v: f32[1, 2, 5, 4], %m: f32[3, 5]) -> (%y) {
+      weight @half: f32[] = [0.5]
+      weight @cap: f32[] = [4.0]
+      weight @zero: f32[] = [0.0]
+      %a = Mul(%q, @half) : f32[1, 2, 3, 4]
+      %t = Transpose(%k) {perm = [0, 1, 3, 2]} : f32[1, 2, 4, 5]
+      %b = Mul(%t, @half) : f32[1, 2, 4, 5]
+      %s = MatMul(%a, %b) : f32[1, 2, 3, 5]
+      %d = Div(%s, @cap) : f32[1, 2, 3, 5]
+      %h = Tanh(%d) : f32[1, 2, 3, 5]
+      %c = Mul(%h, @cap) : f32[1, 2, 3, 5]
+      %e = Add(%c, %m) : f32[1, 2, 3, 5]
+      %p = Softmax(%e) {axis = -1} : f32[1, 2, 3, 5]
+      %n = IsNaN(%p) : bool[1, 2, 3, 5]
+      %w = Where(%n, @zero, %p) : f32[1, 2, 3, 5]
+      %y = MatMul(%w, %v) : f32[1, 2, 3, 4] name "values"
+    }
+    """
+
+  private static let written = """
+    graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 5, 4], %v: f32[1, 2, 5, 4], %m: f32[3, 5]) -> (%y) {
+      weight @one: f32[] = [1.0]
+      weight @two: f32[] = [2.0]
+      weight @half: f32[] = [0.5]
+      %q.q = QuantizeLinear(%q, @half) : f8e4m3fn[1, 2, 3, 4]
+      %k.q = QuantizeLinear(%k, @half) : f8e4m3fn[1, 2, 5, 4]
+      %v.q = QuantizeLinear(%v, @half) : f8e4m3fn[1, 2, 5, 4]
+      %o = "ai.t"::Fp8Attention(%q.q, %k.q, %v.q, %m, @half, @half, @half, @two, @half, @two) {is_causal = 0, scale = 0.25, softcap = 4.0} : f8e4m3fn[1, 2, 3, 4] name "values"
+      %y = DequantizeLinear(%o, @half) : f32[1, 2, 3, 4]
+    }
+    """
+
+  private func proof(_ written: String, of source: String = source) throws -> StructuralProof {
+    StructuralProof(
+      source: try Model.parse(source).graph, written: try Model.parse(written).graph,
+      fullscales: [240]
+    ) { _, weight in
+      guard case .literal(let bytes, _) = weight.source, bytes.count % 4 == 0 else { return nil }
+      return stride(from: 0, to: bytes.count, by: 4).map { start in
+        let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
+        return Double(Float(bitPattern: bits))
+      }
+    }
+  }
+
+  @Test func `one operator is its parts`() throws {
+    let proof = try proof(Self.written)
+    #expect(proof.differences == [])
+    #expect(proof.notCompared == nil)
+    // Both products, the exchange, the hyperbolic tangent, the sum, the softmax, and what keeps rows at zero.
+    #expect(proof.nodeCount == 8)
+  }
+
+  @Test(arguments: [
+    ("scale = 0.25", "scale = 0.5", "reads a value times"),
+    ("softcap = 4.0", "softcap = 3.0", "attribute 'softcap' is 3.0, expected 4.0"),
+    ("is_causal = 0", "is_causal = 1", "is causal, expected the mask of the source"),
+    ("Fp8Attention(%q.q, %k.q", "Fp8Attention(%k.q, %q.q", "reads 'k', expected 'q'"),
+    ("%k.q, %v.q, %m", "%v.q, %k.q, %m", "reads 'v', expected 'k'"),
+    ("@half, @half, @half, @two", "@half, @half, @two, @two", "reads a value times"),
+    ("@half, @half, @half, @two", "@two, @half, @half, @two", "reads a value times"),
+    ("@half, @two, @half, @two)", "@half, @two, @two, @two)", "reads a value times"),
+    ("@two, @half, @two)", "@two, @half, @one)", "output 'y': reads a value times"),
+    ("%v.q, %m,", "%v.q, @one,", "reads weight 'one', expected input 'm'"),
+  ])
+  func `a fault is found and named`(old: String, new: String, message: String) throws {
+    let changed = Self.written.replacing(old, with: new)
+    #expect(changed != Self.written)
+    let found = try proof(changed).differences.map { "\($0.place): \($0.message)" }
+    #expect(found.contains { $0.contains(message) }, "\(found)")
+    if !message.hasPrefix("output") {
+      #expect(found.allSatisfy { $0.hasPrefix("node 'values'") }, "\(found)")
+    }
+  }
+
+  @Test(arguments: [
+    // The mask chooses scores: where it is true, or where it is false.
+    (
+      "%e = Add(%c, %m) : f32[1, 2, 3, 5]",
+      "%i = Cast(%m) {to = 9} : bool[3, 5]\\n%e = Where(%i, %c, @low) : f32[1, 2, 3, 5]",
+      "Where(%i, @zero, @low)", "Where(%i, @low, @zero)"
+    ),
+    (
+      "%e = Add(%c, %m) : f32[1, 2, 3, 5]",
+      "%i = Cast(%m) {to = 9} : bool[3, 5]\\n%e = Where(%i, @low, %c) : f32[1, 2, 3, 5]",
+      "Where(%i, @low, @zero)", "Where(%i, @low, @low)"
+    ),
+  ])
+  func `a mask that chooses is added`(old: String, new: String, mask: String, fault: String) throws
+  {
+    let low = "  weight @cap"
+    let source = Self.source.replacing(old, with: new.replacing("\\n", with: "\n  ")).replacing(
+      low, with: "  weight @low: f32[] = [-10000.0]\n\(low)")
+    func written(_ mask: String) -> String {
+      Self.written.replacing("%v.q, %m,", with: "%v.q, %a,").replacing(
+        "  %q.q =",
+        with: """
+            weight @zero: f32[] = [0.0]
+            weight @low: f32[] = [-10000.0]
+            %i = Cast(%m) {to = 9} : bool[3, 5]
+            %a = \(mask) : f32[3, 5]
+            %q.q =
+          """)
+    }
+    #expect(try proof(written(mask), of: source).differences == [])
+    let found = try proof(written(fault), of: source).differences.map(\.message)
+    #expect(found == ["chooses other scores"])
+  }
+
+  @Test func `keys whose heads stand behind the rows are moved once`() throws {
+    let source = Self.source.replacing("%k: f32[1, 2, 5, 4]", with: "%k: f32[1, 5, 2, 4]")
+      .replacing(
+        "perm = [0, 1, 3, 2]", with: "perm = [0, 2, 3, 1]")
+    func written(_ axes: String) -> String {
+      Self.written.replacing("%k: f32[1, 2, 5, 4]", with: "%k: f32[1, 5, 2, 4]").replacing(
+        "%k.q = QuantizeLinear(%k, @half) : f8e4m3fn[1, 2, 5, 4]",
+        with: """
+          %k.r = QuantizeLinear(%k, @half) : f8e4m3fn[1, 5, 2, 4]
+            %k.q = Transpose(%k.r) {perm = \(axes)} : f8e4m3fn[1, 2, 5, 4]
+          """)
+    }
+    #expect(try proof(written("[0, 2, 1, 3]"), of: source).differences == [])
+    #expect(try proof(written("[0, 2, 3, 1]"), of: source).notCompared != nil)
+    // Where the source has heads in front, the same exchange is a fault.
+    let found = try proof(written("[0, 2, 1, 3]")).differences.map(\.message)
+    #expect(found == ["reads the result of Transpose 'k.q', expected input 'k'"])
+  }
+
+  /// As PyTorch's exporter writes it: shapes are read off the keys when the model runs.
+  @Test func `heads that are merged into the batch for the exchange are split again`() throws {
+    let exchange = """
+      %z = Shape(%k) : i64[4]
+        %d = Slice(%z, @last, @end) : i64[1]
+        %r = Slice(%z, @last2, @last) : i64[1]
+        %l = Slice(%z, @first, @last2) : i64[2]
+        %i = Concat(@last, %r, %d) {axis = 0} : i64[3]
+        %j = Concat(%l, %d, %r) {axis = 0} : i64[4]
+        %f = Reshape(%k, %i) : f32[?, ?, ?]
+        %g = Transpose(%f) {perm = [0, 2, 1]} : f32[?, ?, ?]
+        %t = Reshape(%g, %j) : f32[?, ?, ?, ?]
+      """
+    let source = Self.source.replacing("%d = Div(%s, @cap)", with: "%u = Div(%s, @cap)").replacing(
+      "Tanh(%d)", with: "Tanh(%u)"
+    ).replacing("%t = Transpose(%k) {perm = [0, 1, 3, 2]} : f32[1, 2, 4, 5]", with: exchange)
+      .replacing(
+        "  weight @cap",
+        with: """
+            weight @first: i64[1] = [0]
+            weight @last: i64[1] = [-1]
+            weight @last2: i64[1] = [-2]
+            weight @end: i64[1] = [9223372036854775807]
+            weight @cap
+          """)
+    let symbolic = { (text: String) in
+      text.replacing("%k: f32[1, 2, 5, 4]", with: "%k: f32[\"batch\", 2, \"keys\", 4]")
+    }
+    for source in [source, symbolic(source)] {
+      let proof = try proof(Self.written, of: source)
+      #expect(proof.differences == [] && proof.notCompared == nil)
+    }
+    let swapped = source.replacing("Concat(%l, %d, %r)", with: "Concat(%l, %r, %d)")
+    #expect(try proof(Self.written, of: swapped).notCompared?.place == "node 'values' (MatMul)")
+  }
+
+  @Test func `the numbers of the operator of ONNX are those of the one it becomes`() throws {
+    let source = """
+      graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 5, 4], %v: f32[1, 2, 5, 4], %m: f32[3, 5]) -> (%y) {
+        %y = Attention(%q, %k, %v, %m) {softcap = 4.0} : f32[1, 2, 3, 4] name "values"
+      }
+      """
+    // One over the root of the depth, 4, where it is not given.
+    let written = Self.written.replacing("scale = 0.25", with: "scale = 0.5")
+    #expect(try proof(written, of: source).differences == [])
+    for (old, new, message) in [
+      ("scale = 0.5", "scale = 0.25", "attribute 'scale' is 0.25, expected 0.5"),
+      ("is_causal = 0", "is_causal = 1", "attribute 'is_causal' is another"),
+      ("softcap = 4.0", "softcap = 0.0", "attribute 'softcap' is another"),
+    ] {
+      let found = try proof(written.replacing(old, with: new), of: source).differences
+      #expect(found.contains { $0.message == message }, "\(found)")
+    }
+  }
+}
