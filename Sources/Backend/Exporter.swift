@@ -68,18 +68,18 @@ package struct Exporter {
   ) throws(Diagnostic) {
     let encoded = encode()
     guard encoded.length <= Int64(Int32.max) else { throw .modelTooLarge(encoded.length) }
-    var position = 0
-    for splice in encoded.splices {
-      try output.write(encoded.bytes[position..<splice.position])
-      position = splice.position
-      let before = output.length
-      try write(payloads[splice.token], to: &output)
-      guard output.length - before == splice.length else {
-        throw .payloadLength(output.length - before, expected: splice.length)
+    for piece in encoded.pieces {
+      switch piece {
+      case .bytes(let bytes): try output.write(bytes[...])
+      case .payload(let token, let length):
+        let before = output.length
+        try write(payloads[token], to: &output)
+        guard output.length - before == length else {
+          throw .payloadLength(output.length - before, expected: length)
+        }
+        try progress(length)
       }
-      try progress(splice.length)
     }
-    try output.write(encoded.bytes[position...])
   }
 
   /// The bytes of all weights of the main graph as they are written.

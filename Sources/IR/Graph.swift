@@ -385,9 +385,12 @@ package struct Graph: Equatable, Sendable {
     setWeight(value, to: weight)
   }
 
+  /// What all places of removed nodes hold.
+  private static let noNode = Node(op: "", inputs: [], outputs: [])
+
   /// Leaves a removed node's place empty.
   private mutating func clear(_ id: NodeID) {
-    nodeTable[Int(id.index)] = Node(op: "", inputs: [], outputs: [])
+    nodeTable[Int(id.index)] = Graph.noNode
     isAlive[Int(id.index)] = false
   }
 

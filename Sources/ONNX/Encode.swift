@@ -57,8 +57,8 @@ extension GraphProto {
     header.valueInfo = []
     var arena = Arena()
     let message = unsafe arena.graph(header)
-    let packed = unsafe arena.pack(&message.pointee.base, as: MessageSchema.onnx.graph)
-    return EncodedMessage(header: packed.bytes, parts.fields.map { ($0.number, $0.messages) })
+    let packed = unsafe arena.packed(&message.pointee.base)
+    return EncodedMessage(header: packed, parts.fields.map { ($0.number, $0.messages) })
   }
 }
 
@@ -90,11 +90,11 @@ extension ModelProto {
   package func encoded(graph: EncodedMessage, functions: [EncodedMessage]) -> EncodedMessage {
     var arena = Arena()
     let message = unsafe arena.model(self)
-    let packed = unsafe arena.pack(&message.pointee.base, as: MessageSchema.onnx.model)
+    let packed = unsafe arena.packed(&message.pointee.base)
     var (graphs, rest) = (EncodedMessage(), EncodedMessage())
     graphs.append(field: 7, graph)
     for function in functions { rest.append(field: 25, function) }
-    return EncodedMessage(header: packed.bytes, [(7, graphs), (25, rest)])
+    return EncodedMessage(header: packed, [(7, graphs), (25, rest)])
   }
 }
 
@@ -102,11 +102,15 @@ extension Arena {
   fileprivate func pack(
     _ message: UnsafeMutablePointer<ProtobufCMessage>, as type: Int
   ) -> EncodedMessage {
+    EncodedMessage(packed: unsafe packed(message), message: type, payloads: payloads)
+  }
+
+  /// A message with a placeholder for each payload.
+  fileprivate func packed(_ message: UnsafeMutablePointer<ProtobufCMessage>) -> [UInt8] {
     let size = unsafe protobuf_c_message_get_packed_size(message)
-    let packed = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+    return unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
       filled = unsafe protobuf_c_message_pack(message, buffer.baseAddress)
     }
-    return EncodedMessage(packed: packed, message: type, payloads: payloads)
   }
 
   fileprivate mutating func pairs(

@@ -1,20 +1,24 @@
 /// A packed message whose payloads are left out: they are spliced in while it is written.
 ///
-/// Every length in `bytes` already counts the payloads.
+/// It is kept in pieces, which a message around it takes over: copied whole at each level and grown in one
+/// array, a message would need several times its length.
 package struct EncodedMessage: Sendable {
-  package struct Splice: Sendable {
-    /// The position in `bytes` before which the payload goes.
-    package var position: Int
-    package let token: Int
-    package let length: Int64
+  package enum Piece: Sendable {
+    case bytes([UInt8])
+    case payload(token: Int, length: Int64)
   }
 
-  package private(set) var bytes: [UInt8] = []
-  package private(set) var splices: [Splice] = []
-  /// Bytes and payloads together.
+  /// Bytes and payloads together; every length in the bytes counts the payloads.
   package private(set) var length: Int64 = 0
+  private var closed: [Piece] = []
+  private var open: [UInt8] = []
+
+  /// From so many bytes on another piece is begun.
+  private static let pieceSize = 1 << 16
 
   package init() {}
+
+  package var pieces: [Piece] { open.isEmpty ? closed : closed + [.bytes(open)] }
 
   /// Takes a message as libprotobuf-c packed it, with placeholders in `raw_data`.
   init(packed: [UInt8], message: Int, payloads: [(token: Int, field: Int32, length: Int64)]) {
@@ -23,8 +27,7 @@ package struct EncodedMessage: Sendable {
       return
     }
     self.init()
-    bytes = packed
-    length = Int64(packed.count)
+    append(packed[...])
   }
 
   /// Copies a range field by field; the depth is bounded by the scanner's limit on nesting.
@@ -59,51 +62,50 @@ package struct EncodedMessage: Sendable {
   }
 
   private mutating func append(_ more: ArraySlice<UInt8>) {
-    bytes += more
+    if open.count + more.count > EncodedMessage.pieceSize { close() }
+    open += more
     length += Int64(more.count)
+  }
+
+  private mutating func close() {
+    guard !open.isEmpty else { return }
+    closed.append(.bytes(open))
+    open = []
   }
 
   private mutating func append(payload: (token: Int, field: Int32, length: Int64)) {
     appendTag(UInt64(payload.field), length: payload.length)
-    splices.append(
-      Splice(position: bytes.count, token: payload.token, length: payload.length))
+    close()
+    closed.append(.payload(token: payload.token, length: payload.length))
     length += payload.length
   }
 
   private mutating func appendTag(_ number: UInt64, length content: Int64) {
-    let before = bytes.count
-    bytes.append(varint: number << 3 | 2)
-    bytes.append(varint: UInt64(content))
-    length += Int64(bytes.count - before)
+    let before = open.count
+    open.append(varint: number << 3 | 2)
+    open.append(varint: UInt64(content))
+    length += Int64(open.count - before)
   }
 
   /// Appends a message as a field.
   mutating func append(field number: UInt64, _ message: EncodedMessage) {
     appendTag(number, length: message.length)
-    let base = bytes.count
-    bytes += message.bytes
-    for var splice in message.splices {
-      splice.position += base
-      splices.append(splice)
-    }
-    length += message.length
+    append(message)
   }
 
   /// Appends the fields of another message to this one's.
   mutating func append(_ message: EncodedMessage) {
-    let base = bytes.count
-    bytes += message.bytes
-    for var splice in message.splices {
-      splice.position += base
-      splices.append(splice)
+    if !message.closed.isEmpty {
+      close()
+      closed += message.closed
+      length += message.length - Int64(message.open.count)
     }
-    length += message.length
+    append(message.open[...])
   }
 
   /// Merges the fields of a header with those that `append(field:)` made, in the order of field numbers,
   /// as protobuf writers do; `parts` ascend.
   init(header: [UInt8], _ parts: [(field: UInt64, messages: EncodedMessage)]) {
-    bytes.reserveCapacity(header.count + parts.reduce(0) { $0 + $1.messages.bytes.count })
     var parts = parts[...]
     for span in FieldSpan.all(in: header) {
       while let part = parts.first, part.field < span.number {

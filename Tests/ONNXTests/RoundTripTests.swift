@@ -96,16 +96,15 @@ import Testing
     }
     let graph = file.graphHeader.encoded(parts)
     let model = file.header.encoded(graph: graph, functions: functions)
-    var result: [UInt8] = []
-    var position = 0
-    for splice in model.splices {
-      result += model.bytes[position..<splice.position]
-      position = splice.position
-      for segment in payloads[splice.token].segments {
-        result += bytes[Int(segment.offset)..<Int(segment.offset + segment.length)]
+    return model.pieces.flatMap { piece -> [UInt8] in
+      switch piece {
+      case .bytes(let bytes): bytes
+      case .payload(let token, _):
+        payloads[token].segments.flatMap { segment in
+          bytes[Int(segment.offset)..<Int(segment.offset + segment.length)]
+        }
       }
     }
-    return result + model.bytes[position...]
   }
 }
 
