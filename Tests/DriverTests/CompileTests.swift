@@ -267,4 +267,27 @@ import Testing
     #expect(run.status == 0, "\(run.errors)")
     #expect(run.output.contains("\npresent.0.key: "))
   }
+
+  /// A weight that is tied everywhere has more readers than metadata should name.
+  @Test func `of many readers of one weight the first are named`() throws {
+    let folder = try TemporaryFolder()
+    let names = ["x"] + (1...20).map { "h\($0)" }
+    let products = zip(names, names.dropFirst()).map { Wire.node("MatMul", [$0, "w"], [$1]) }
+    let model = Wire.model(
+      Wire.graph(
+        nodes: products,
+        initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
+        inputs: [Wire.value("x", [2, 2])], outputs: [Wire.value("h20", [2, 2])]))
+    try folder.write("m.onnx", model.bytes)
+    let result = try Command(
+      ["quantize", "m.onnx", "-o", "out.onnx", "--scale-method", "unit_scale", "--qdq"],
+      in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let printed = try Command(["print", "out.onnx"], in: folder.path).output
+    let shared = try #require(
+      printed.split(separator: "\n").first { $0.contains("DequantizeLinear(@w") }, "\(printed)")
+    #expect(shared.contains(", weight of n#16, … 20 in all\""), "\(shared)")
+    #expect(shared.contains(", n#16, … 20 in all\""), "\(shared)")
+    #expect(!shared.contains("n#17"))
+  }
 }

@@ -15,7 +15,7 @@ package import Support
 ///
 /// Of scales for each channel, how many there are and the least and the largest are said. What is put between a
 /// value and the operator that reads it, a cast or a clamp, has the modules that read it, the scale, and as its
-/// reason which operands it makes.
+/// reason which operands it makes: of more than sixteen the first, and how many.
 package struct AnnotateNodes: Pass {
   package static let name = "annotate-nodes"
 
@@ -53,9 +53,35 @@ package struct AnnotateNodes: Pass {
 extension AnnotateNodes {
   /// What a node in front of modules makes operands for.
   private struct Use {
-    var modules: [String] = []
-    var scale: String
-    var operands: [String] = []
+    let scale: String
+    private(set) var modules = Names()
+    private(set) var operands = Names()
+    private var last: String?
+
+    init(scale: String) { self.scale = scale }
+
+    mutating func add(_ port: String, of module: String) {
+      if module != last { modules.add(module) }
+      last = module
+      operands.add("\(port) of \(module)")
+    }
+  }
+
+  /// Names of which the first are said, as a weight may have thousands of readers.
+  private struct Names {
+    private var first: [String] = []
+    private var count = 0
+
+    private static let limit = 16
+
+    mutating func add(_ name: String) {
+      count += 1
+      if count <= Names.limit { first.append(name) }
+    }
+
+    var text: String {
+      first.joined(separator: ", ") + (count > Names.limit ? ", … \(count) in all" : "")
+    }
   }
 
   private func annotateQuantizers(of graph: inout Graph, _ context: inout PassContext) {
@@ -65,11 +91,11 @@ extension AnnotateNodes {
       for port in module.ports {
         guard let value = port.value, let scale = port.scale else { continue }
         for id in quantizers(from: value, to: module, in: graph) {
-          if uses[id] == nil { order.append(id) }
-          var use = uses[id] ?? Use(scale: scale.summary)
-          if use.modules.last != module.path { use.modules.append(module.path) }
-          use.operands.append("\(port.name) of \(module.path)")
-          uses[id] = use
+          if uses[id] == nil {
+            order.append(id)
+            uses[id] = Use(scale: scale.summary)
+          }
+          uses[id]?.add(port.name, of: module.path)
         }
       }
     }
@@ -78,9 +104,9 @@ extension AnnotateNodes {
       graph.annotate(
         id,
         with: [
-          Metadata(Metadata.module, use.modules.joined(separator: ", ")),
+          Metadata(Metadata.module, use.modules.text),
           Metadata("fp8c.scale", use.scale),
-          Metadata("fp8c.reason", use.operands.joined(separator: ", ")),
+          Metadata("fp8c.reason", use.operands.text),
         ])
       context.count("annotated", by: 1)
     }
