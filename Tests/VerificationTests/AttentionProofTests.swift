@@ -39,16 +39,7 @@ import Verification
     """
 
   private func proof(_ written: String, of source: String = source) throws -> StructuralProof {
-    StructuralProof(
-      source: try Model.parse(source).graph, written: try Model.parse(written).graph,
-      fullscales: [240]
-    ) { _, weight in
-      guard case .literal(let bytes, _) = weight.source, bytes.count % 4 == 0 else { return nil }
-      return stride(from: 0, to: bytes.count, by: 4).map { start in
-        let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
-        return Double(Float(bitPattern: bits))
-      }
-    }
+    try StructuralProof(written, of: source)
   }
 
   @Test func `one operator is its parts`() throws {
