@@ -18,6 +18,8 @@ extension StructuralProof {
     compareNumber("softcap", second, Double(first.float("softcap") ?? 0), order, place)
     if let scale = scale(of: first, pair.source.scope) {
       compareNumber("scale", second, scale, order, place)
+    } else {
+      leave(place, "multiplies by what follows from a depth that is not known")
     }
     let written = erased(.written, pair.written.scope)
     for operand in 0..<4 {

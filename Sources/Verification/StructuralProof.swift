@@ -267,7 +267,7 @@ package struct StructuralProof {
     if seen.insert(key).inserted { pending.append(pair) }
   }
 
-  private mutating func leave(_ place: String, _ reason: String) {
+  mutating func leave(_ place: String, _ reason: String) {
     if notCompared == nil { notCompared = (place, reason) }
   }
 

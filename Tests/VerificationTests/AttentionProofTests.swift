@@ -170,6 +170,9 @@ import Verification
     // One over the root of the depth, 4, where it is not given.
     let written = Self.written.replacing("scale = 0.25", with: "scale = 0.5")
     #expect(try proof(written, of: source).differences == [])
+    let unknown = try proof(
+      written, of: source.replacing("%q: f32[1, 2, 3, 4]", with: "%q: f32[1, 2, 3, \"depth\"]"))
+    #expect(unknown.notCompared?.reason.contains("a depth that is not known") == true)
     for (old, new, message) in [
       ("scale = 0.5", "scale = 0.25", "attribute 'scale' is 0.25, expected 0.5"),
       ("is_causal = 0", "is_causal = 1", "attribute 'is_causal' is another"),
