@@ -40,7 +40,7 @@ extension Compiler {
       + [options.ir, options.depfile, options.incremental].compactMap { $0 }
     let exporter = try writeModel(
       model, lowered.store, to: output, beside: beside, inputs: lowered.files.paths,
-      record: lowered.record,
+      isQDQ: lowered.context.settings.form == .qdq, record: lowered.record,
       check: { (written) throws(Diagnostic) in
         if let unproved = try prove(written, of: lowered, as: output) { console.report(unproved) }
       }
@@ -146,7 +146,8 @@ extension Compiler {
     var record: IncrementalRecord?
     if let recordPath {
       record = try IncrementalRecord(
-        path: recordPath, of: model, store, jobs: try jobs(for: model, store))
+        path: recordPath, of: model, store,
+        jobs: try jobs(for: model, store, isQDQ: context.settings.form == .qdq))
     }
     do throws(Diagnostic) {
       try gatherWeightStatistics(of: model, store, &context, &record)
@@ -188,7 +189,7 @@ extension Compiler {
   /// name. `beforeModel` runs when all bytes are written and the model is not renamed, so that it appears last.
   func writeModel(
     _ model: Model, _ store: WeightStore, to output: String, beside others: [String] = [],
-    inputs: [String] = [], record: IncrementalRecord? = nil,
+    inputs: [String] = [], isQDQ: Bool = false, record: IncrementalRecord? = nil,
     check: (WrittenModel) throws(Diagnostic) -> Void = { _ in },
     beforeModel: (Exporter) throws(Diagnostic) -> Void
   ) throws(Diagnostic) -> Exporter {
@@ -198,7 +199,9 @@ extension Compiler {
     if case .dataFile = placement { outputs.append(dataPath) }
     _ = try OutputPaths(outputs, inputs: store.paths + inputs, model: store.paths.first)
     var exporter = Exporter(
-      model, store, placement: placement, jobs: try jobs(for: model, store), keys: record?.keys,
+      model, store, placement: placement,
+      jobs: try jobs(for: model, store, isQDQ: isQDQ),
+      keys: record?.keys,
       earlier: record?.earlier)
     var file = try OutputFile(path: output)
     file.startsWriteback = options.syncs

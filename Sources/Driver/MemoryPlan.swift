@@ -4,13 +4,15 @@ internal import Weights
 
 /// What a command holds in memory at most, for `--memory-limit`.
 ///
-/// The shares were measured as resident memory on x86-64 and rounded up: models of 200,000 nodes took 69 bytes
-/// for each byte of their structure with every node quantized; a block in work 2 MB; a session 1.4 times the
-/// weights of BERT.
+/// The shares were measured as resident memory on x86-64 and rounded up: models of 200,000 nodes took 51 bytes
+/// for each byte of their structure with every node quantized, 144 as QDQ in float16; a block in work 2 MB; a
+/// session 1.4 times the weights of BERT.
 struct MemoryPlan {
   /// The code, the tables and what the allocator keeps.
   private static let process: Int64 = 32 << 20
   private static let perStructureByte: Int64 = 72
+  /// The same where quantizers are written out.
+  private static let perStructureByteOfQDQ: Int64 = 152
   /// A block as it is read, as it is cast, and as codes.
   private static let perBlock: Int64 = 4 << 20
   /// A box of eight blocks before and behind its transposition.
@@ -26,13 +28,14 @@ struct MemoryPlan {
   private var perJob: Int64 = 0
 
   /// Reading a model whose structure, all but the elements of tensors, has that many bytes.
-  init(structure: Int64) {
-    fixed = MemoryPlan.process + structure * MemoryPlan.perStructureByte
+  init(structure: Int64, isQDQ: Bool = false) {
+    let share = isQDQ ? MemoryPlan.perStructureByteOfQDQ : MemoryPlan.perStructureByte
+    fixed = MemoryPlan.process + structure * share
   }
 
   /// Working on the weights of a model.
-  init(_ model: Model, structure: Int64) {
-    self.init(structure: structure)
+  init(_ model: Model, structure: Int64, isQDQ: Bool = false) {
+    self.init(structure: structure, isQDQ: isQDQ)
     perJob = MemoryPlan.perBlock
     for placed in model.placedModules {
       for port in placed.module.ports {

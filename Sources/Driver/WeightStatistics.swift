@@ -105,9 +105,9 @@ extension Compiler {
   ///
   /// `channels` are those whose scales are still to be found.
   func jobs(
-    for model: Model, _ store: WeightStore, channels: Int = 0
+    for model: Model, _ store: WeightStore, isQDQ: Bool, channels: Int = 0
   ) throws(Diagnostic) -> Int {
-    var plan = MemoryPlan(model, structure: store.model.structureLength)
+    var plan = MemoryPlan(model, structure: store.model.structureLength, isQDQ: isQDQ)
     plan.addChannels(channels)
     do throws(Diagnostic) {
       return try plan.jobs(
@@ -135,7 +135,8 @@ extension Compiler {
       guard let axis = question.channels.axis, sizes.indices.contains(axis) else { return sum }
       return sum + Int(sizes[axis])
     }
-    let jobs = try jobs(for: model, store, channels: channels)
+    let jobs = try jobs(
+      for: model, store, isQDQ: context.settings.form == .qdq, channels: channels)
     if !questions.isEmpty {
       console.begin(
         "reading weights", of: questions.reduce(0) { $0 + $1.weight.byteCount }, in: .bytes)

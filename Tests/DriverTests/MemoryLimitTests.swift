@@ -50,6 +50,22 @@ import Testing
     #expect(isEqual)
   }
 
+  /// 211 kB of names and one product: 32 + 0.2 * 72 + 4 MiB, and 32 + 0.2 * 152 + 4 where quantizers are written out.
+  @Test(arguments: [([], 0), (["--qdq"], 75)])
+  func `a graph with its quantizers written out needs more`(flags: [String], status: Int) throws {
+    let folder = try TemporaryFolder()
+    let names = (0...1000).map { String(repeating: "h", count: 95) + "\($0)" }
+    let relus = zip(names, names.dropFirst()).map { Wire.node("Relu", [$0], [$1]) }
+    let model = Wire.model(
+      Wire.graph(
+        nodes: [Wire.node("MatMul", ["x", "w"], [names[0]])] + relus,
+        initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
+        inputs: [Wire.value("x", [2, 2])], outputs: [Wire.value(names[1000], [2, 2])]))
+    try folder.write("m.onnx", model.bytes)
+    let result = try Self.quantize("m.onnx", ["--memory-limit", "58M"] + flags, in: folder)
+    #expect(Int(result.status) == status, "\(result.errors)")
+  }
+
   @Test(arguments: ["0", "-1", "12Q", "M", "", "1.5G", "99999999999G"])
   func `a size that is none is wrong usage`(size: String) throws {
     let folder = try TemporaryFolder()
