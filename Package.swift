@@ -51,7 +51,7 @@ let rooms: [[Target]] = [
   room("Measurements", ["FP8", "IR", "NPZ", "Support", "Targets"]),
   room("Calibration", ["COnnxRuntime", "FP8", "IR", "NPZ", "Support"]),
   room("Backend", ["FP8", "IR", "ONNX", "Support", "Targets", "Weights"]),
-  room("Verification", ["IR", "Support"]),
+  room("Verification", ["IR", "Support", "Targets"]),
   room("Reports", ["Backend", "FP8", "IR", "Support"]),
   room(
     "Driver",

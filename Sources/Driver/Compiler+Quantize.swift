@@ -109,6 +109,7 @@ extension Compiler {
     if configuration.target.hasSuffix(".json") { files.add([configuration.target]) }
     let structure = try store.model.structureDigest()
     let sourceWeightBytes = Exporter.weightBytes(of: model)
+    let source = model.graph.nodeCount <= Compiler.provedNodes ? model : nil
     try run(try Pipeline(parsing: Compiler.front), on: &model, in: &context)
     do throws(Diagnostic) {
       // Calls that are written out may leave out what a node of the function needs.
@@ -117,7 +118,6 @@ extension Compiler {
       throw error.inFile(options.model)
     }
     explain(model, context)
-    let source = model.graph.nodeCount <= Compiler.provedNodes ? model : nil
     if configuration.isFake { context.warn(.fakeQuantization()) }
     if !model.hasModules { context.warn(.noModules()) }
 
@@ -318,7 +318,7 @@ extension Compiler {
 /// A model whose operators are those of FP8, and what belongs to it.
 struct LoweredModel {
   var model: Model
-  /// The source as it was when the modules had been found; not kept where it has too many nodes to be proved.
+  /// The source as it was read; not kept where it has too many nodes to be proved.
   let source: Model?
   let store: WeightStore
   let context: PassContext

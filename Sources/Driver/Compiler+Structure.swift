@@ -11,40 +11,22 @@ internal import Weights
 extension Compiler {
   /// Proves that a written model is the source but for its quantization; throws the first difference.
   ///
-  /// The source is prepared as for quantizing, up to where modules would be looked for: constants in one
-  /// form, one opset, attention written out or left. Of the written model only calls are written out.
+  /// Both are brought to one form first, without the passes of the compiler.
   func proveStructure(of quantized: String) throws(Diagnostic) -> StructuralProof {
     let source = try load(options.model)
     let written = try load(quantized)
     guard let sourceStore = source.store, let writtenStore = written.store else {
       throw .needsWeights(source.store == nil ? options.model : quantized)
     }
-    var context = PassContext(try settings(Configuration()))
-    let erased = try erased(written.model, &context, quantized)
+    let plain = try plain(source.model, written.model, quantized)
     let fullscales = try fullscales(saidBy: written.model.graph)
     let failure = ReadFailure()
-    var proof: StructuralProof?
-    for attention in Attention.allCases {
-      var prepared = source.model
-      context.settings.selection.allowedTypes = attention == .parts ? ["Matmul", "Softmax"] : []
-      // The pass writes opsets from 21 on; what is older was not raised.
-      let raised = erased.opset.flatMap { $0 >= 21 && $0 != source.model.opset ? $0 : nil }
-      let raise = raised.map { "raise-opset{opset=\($0)}, " } ?? ""
-      let passes =
-        "infer-types, canonicalize, \(raise)inline-functions, infer-types, canonicalize, "
-        + "expand-fused, \(attention == .whole ? "" : "expand-attention, ")hoist-weights"
-      try run(try Pipeline(parsing: passes), on: &prepared, in: &context)
-      try inlineAll(of: &prepared, &context)
-      let found = StructuralProof(
-        source: prepared.graph, written: erased.graph, fullscales: bounds(fullscales)
-      ) { side, weight in
-        numbers(of: weight, in: side == .source ? sourceStore : writtenStore, failure)
-      }
-      if let error = failure.first { throw error }
-      if found.differences.isEmpty || proof == nil { proof = found }
-      if found.differences.isEmpty { break }
+    let proof = StructuralProof(
+      source: plain.source, written: plain.written, fullscales: bounds(fullscales)
+    ) { side, weight in
+      numbers(of: weight, in: side == .source ? sourceStore : writtenStore, failure)
     }
-    guard let proof else { throw .needsWeights(options.model) }
+    if let error = failure.first { throw error }
     try checkGraph(of: proof, quantized)
     try checkWeights(of: proof, fullscales, sourceStore, writtenStore, quantized)
     return proof
@@ -58,18 +40,16 @@ extension Compiler {
   func prove(
     _ written: WrittenModel, of lowered: LoweredModel, as output: String
   ) throws(Diagnostic) -> Diagnostic? {
-    guard lowered.model.graph.nodeCount <= Compiler.provedNodes, var source = lowered.source else {
+    guard lowered.model.graph.nodeCount <= Compiler.provedNodes, let source = lowered.source else {
       return .tooLargeToProve(output, limit: Compiler.provedNodes)
     }
     do throws(Diagnostic) {
-      var context = PassContext(lowered.context.settings)
-      try inlineAll(of: &source, &context)
       let (model, store) = try readBack(written, as: output)
-      let erased = try erased(model, &context, output)
+      let plain = try plain(source, model, output)
       let failure = ReadFailure()
       let proof = StructuralProof(
-        source: source.graph, written: erased.graph,
-        fullscales: bounds(try fullscales(of: context.settings.target))
+        source: plain.source, written: plain.written,
+        fullscales: bounds(try fullscales(of: lowered.context.settings.target))
       ) { side, weight in
         numbers(of: weight, in: side == .source ? lowered.store : store, failure)
       }
@@ -107,18 +87,18 @@ extension Compiler {
     }
   }
 
-  /// A written model as it is compared: without calls, and with the types of its values.
-  private func erased(
-    _ written: Model, _ context: inout PassContext, _ file: String
-  ) throws(Diagnostic) -> Model {
-    var erased = written
-    do throws(Diagnostic) {
-      try Pipeline(parsing: "infer-types").run(on: &erased, in: &context)
-      try inlineAll(of: &erased, &context)
-    } catch {
-      throw error.inFile(file)
+  /// Both models as they are compared.
+  private func plain(
+    _ source: Model, _ written: Model, _ file: String
+  ) throws(Diagnostic) -> (source: Graph, written: Graph) {
+    let operators = try OperatorTable.embedded()
+    guard let erased = PlainForm.ofWritten(written, operators),
+      let plain = PlainForm.ofSource(source, of: erased, opset: written.opset, operators)
+    else {
+      throw .notCompared(
+        "model", "has calls that become more than \(PlainForm.nodeLimit) nodes", file: file)
     }
-    return erased
+    return (plain, erased)
   }
 
   /// Throws the first difference of the graphs, or what could not be compared.
@@ -130,14 +110,6 @@ extension Compiler {
     if let (place, reason) = proof.notCompared {
       throw .notCompared(place, reason, file: quantized)
     }
-  }
-
-  /// Writes the bodies of functions out, those of the target's operators too.
-  private func inlineAll(
-    of model: inout Model, _ context: inout PassContext
-  ) throws(Diagnostic) {
-    try InlineFunctions(allBut: StructuralProof.wholeFunctions).run(on: &model, in: &context)
-    try Pipeline(parsing: "infer-types").run(on: &model, in: &context)
   }
 
   /// Finds the scale that each weight's codes were made with, and puts it into the equations.
@@ -241,14 +213,6 @@ extension Compiler {
   /// The most nodes with which a model is proved while it is written: with calls written out, the proof takes
   /// longer than the rest where there are hardly any weights.
   static let provedNodes = 20_000
-
-  /// How attention that was one operator may have been written.
-  private enum Attention: CaseIterable {
-    /// As the default list of types has it.
-    case standard
-    case parts
-    case whole
-  }
 
   /// The powers of two that scales are.
   private static let powers = (-48...24).map { Double(sign: .plus, exponent: $0, significand: 1) }

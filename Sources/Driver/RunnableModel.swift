@@ -62,7 +62,7 @@ struct RunnableModel {
     inlined.graph.mapAll { $0.removeModules { _ in true } }
     let written = inlined
     try Pipeline(parsing: "infer-types").run(on: &inlined, in: &context)
-    try InlineFunctions(allBut: []).run(on: &inlined, in: &context)
+    try InlineFunctions(takesAll: true).run(on: &inlined, in: &context)
     try Pipeline(parsing: "infer-types").run(on: &inlined, in: &context)
     try self.init(inlined, store, compiler, &context)
     if !isTwin { self.model = written }

@@ -350,8 +350,6 @@ final class ErasedGraph {
       case "Reshape", "Unsqueeze": isMoved = true
       case "Neg": negates.toggle()
       case "Reciprocal": inverts.toggle()
-      case "Constant":
-        return node.float("value_float").map { finished(Factor([Double($0)])) }
       default: return nil
       }
       guard let next = node.input(0) else { return nil }

@@ -70,16 +70,13 @@ extension ErasedGraph {
     var pending = [scale]
     var seen: Set<ValueID> = [scale]
     while let value = pending.popLast() {
-      if constant(value)?.isScalar == true { continue }
+      if constant(value)?.isScalar == true || graph[value].weight?.type().elementCount == 1 {
+        continue
+      }
       guard seen.count <= ErasedGraph.reach, let producer = graph[value].producer else {
         return .unknown
       }
       let node = graph[producer]
-      if node.op == "Constant",
-        node.float("value_float") ?? node.int("value_int").map({ Float($0) }) != nil
-      {
-        continue
-      }
       if ErasedGraph.elementwise.contains(node.op) {
         for operand in node.inputs.compactMap({ $0 }) where seen.insert(operand).inserted {
           pending.append(operand)

@@ -1,12 +1,18 @@
 import IR
+import Targets
+import Testing
 import Verification
 
 extension StructuralProof {
   /// Of texts, whose constants are written out; quantizers clamp at the full scales of Gaudi2.
   init(_ written: String, of source: String) throws {
+    let operators = try OperatorTable.embedded()
+    let (source, written) = (try Model.parse(source), try Model.parse(written))
+    let erased = try #require(PlainForm.ofWritten(written, operators))
     self.init(
-      source: try Model.parse(source).graph, written: try Model.parse(written).graph,
-      fullscales: [240, 57344]
+      source: try #require(
+        PlainForm.ofSource(source, of: erased, opset: written.opset, operators)),
+      written: erased, fullscales: [240, 57344]
     ) { _, weight in
       guard case .literal(let bytes, _) = weight.source, bytes.count % 4 == 0 else { return nil }
       return stride(from: 0, to: bytes.count, by: 4).map { start in

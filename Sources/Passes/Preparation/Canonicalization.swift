@@ -111,7 +111,7 @@ struct Canonicalization {
     weight.recipe += steps
     folded += 1
     guard graph[source].weight != nil, graph.useCount(of: source) == 1,
-      !anchors.values.contains(source)
+      !anchors.values.contains(source), copy(of: source, as: weight, in: graph) == nil
     else { return share(id, result, weight, madeFrom: source, in: &graph, anchors) }
     graph.setWeight(source, to: weight)
     graph.replaceReaders(of: result, with: source)
@@ -132,19 +132,21 @@ struct Canonicalization {
       return replace(id, result, by: weight, in: &graph, anchors)
     }
     let name = graph[source].name
-    let copy: ValueID
-    if let known = graph.value(named: "\(name)\(Canonicalize.suffix)"),
-      graph[known].weight == weight
-    {
-      copy = known
-    } else {
-      copy = graph.addWeight(
+    let copy =
+      copy(of: source, as: weight, in: graph)
+      ?? graph.addWeight(
         graph.freshName("\(name)\(Canonicalize.suffix)"), weight,
         annotations: graph[source].annotations)
-    }
     graph.replaceReaders(of: result, with: copy)
     remove(id, from: &graph, anchors)
     if !graph.contains(source) { graph.rename(copy, to: name) }
+  }
+
+  /// The copy of a weight that was made for other readers which read it moved alike.
+  private func copy(of source: ValueID, as weight: Weight, in graph: Graph) -> ValueID? {
+    graph.value(named: "\(graph[source].name)\(Canonicalize.suffix)").flatMap {
+      graph[$0].weight == weight ? $0 : nil
+    }
   }
 
   private func becomeIdentity(

@@ -25,17 +25,17 @@ package struct InlineFunctions: Pass {
   /// would double with every link.
   package static let limit = 1_000_000
 
-  /// Functions that hold no module are inlined too, in bodies as well, but for those of these names.
-  private let allBut: [String]?
+  /// Functions that hold no module are inlined too, in bodies as well.
+  private let takesAll: Bool
 
-  package init() { allBut = nil }
+  package init() { takesAll = false }
 
-  package init(allBut kept: [String]) { allBut = kept }
+  package init(takesAll: Bool) { self.takesAll = takesAll }
 
   package func run(on model: inout Model, in context: inout PassContext) throws(Diagnostic) {
     guard !model.functions.isEmpty else { return }
-    if allBut != nil { try inlineBodies(of: &model.graph, model, context, depth: 0) }
-    var inliner = try FunctionInliner(model, context, allBut: allBut)
+    if takesAll { try inlineBodies(of: &model.graph, model, context, depth: 0) }
+    var inliner = try FunctionInliner(model, context, takesAll: takesAll)
     try inliner.run(on: &model.graph)
     for item in inliner.opsets where model.opsets.version(of: item.domain) == nil {
       model.opsets.append(item)
@@ -55,7 +55,7 @@ extension InlineFunctions {
       var node = graph[id]
       try node.mapBodies { (body) throws(Diagnostic) in
         try inlineBodies(of: &body, model, context, depth: depth + 1)
-        var inliner = try FunctionInliner(model, context, allBut: allBut)
+        var inliner = try FunctionInliner(model, context, takesAll: takesAll)
         try inliner.run(on: &body)
       }
       graph.update(id) { $0 = node }
@@ -96,7 +96,7 @@ private struct FunctionInliner {
   private var nodeCount = 0
 
   init(
-    _ model: Model, _ context: PassContext, allBut: [String]?
+    _ model: Model, _ context: PassContext, takesAll: Bool
   ) throws(Diagnostic) {
     imports = model.opsets
     operators = context.settings.operators
@@ -110,8 +110,8 @@ private struct FunctionInliner {
       opsets: try OpsetTable.embedded(), functions: Set(all.keys))
     for function in model.functions {
       let isChosen =
-        allBut.map { !$0.contains(function.key.name) }
-        ?? FunctionInliner.holdsModule(function, all, roots, &known, depth: 1)
+        takesAll
+        || FunctionInliner.holdsModule(function, all, roots, &known, depth: 1)
       guard isChosen else { continue }
       var function = function
       if let version = function.opsets.version(of: ""), let opset = model.opset, version != opset {

@@ -1,0 +1,133 @@
+import Foundation
+import IR
+import Targets
+import TestSupport
+import Testing
+import Verification
+
+/// The form in which models are compared, beside what the passes make of the same texts: `golden/` has both,
+/// and was read before it was committed.
+@Suite struct PlainFormTests {
+  @Test(arguments: PreparedText.all)
+  func `what a pass made of a model is that model`(text: PreparedText) throws {
+    let (source, made) = try text.read()
+    let proof = try StructuralProof(made, of: source)
+    #expect(proof.differences == [])
+    #expect(proof.notCompared == nil)
+  }
+
+  @Test func `calls that become too many nodes are not written out`() throws {
+    let count = 24
+    let functions = (0..<count).map { index in
+      """
+      function "f"::Twice\(index)() {
+        opset "" 21
+        opset "f" 1
+        graph @body(%x) -> (%y) {
+          %a = "f"::Twice\(index + 1)(%x)
+          %y = "f"::Twice\(index + 1)(%a)
+        }
+      }
+
+      """
+    }
+    let text = """
+      model {
+        ir 10
+        opset "" 21
+        opset "f" 1
+      }
+      \(functions.joined())function "f"::Twice\(count)() {
+        opset "" 21
+        graph @body(%x) -> (%y) {
+          %y = Relu(%x)
+        }
+      }
+      graph @main(%x: f32[2]) -> (%y) {
+        %y = "f"::Twice0(%x)
+      }
+      """
+    let (model, operators) = (try Model.parse(text), try OperatorTable.embedded())
+    #expect(PlainForm.ofWritten(model, operators, limit: 1 << 12) == nil)
+    let few = try Model.parse(
+      text.replacingOccurrences(of: "= \"f\"::Twice0(", with: "= \"f\"::Twice14("))
+    // The ten functions from the fourteenth on call the next one twice.
+    #expect(PlainForm.ofWritten(few, operators, limit: 1 << 12)?.nodeCount == 1 << 10)
+  }
+
+  /// What a pass could have done wrong, planted in what it did, and where the first difference is.
+  @Test(arguments: [
+    ("raise-opset/axes.ir", "{keepdims = 0}", "{keepdims = 1}", "node 's' (ReduceSum)"),
+    (
+      "raise-opset/softmax.ir", "LogSoftmax(%i) {axis = 1}", "LogSoftmax(%i) {axis = -1}",
+      "node 'z' (LogSoftmax)"
+    ),
+    ("raise-opset/softmax.ir", "Flatten(%b)", "Flatten(%x)", "node 'soft' (Flatten)"),
+    (
+      "raise-opset/clip.ir", "Clip(%x, @a.min, @a.max)", "Clip(%x, @a.max, @a.min)",
+      "weight 'a.min'"
+    ),
+    ("raise-opset/clip.ir", "Clip(%h, _, @b.max)", "Clip(%h, @b.max)", "node 'b' (Clip)"),
+    (
+      "raise-opset/group-norm.ir", "Unsqueeze(%s, @y.axes)", "Unsqueeze(%b, @y.axes)",
+      "node 'y' (Unsqueeze)"
+    ),
+    ("raise-opset/group-norm.ir", ", stash_type = 10", "", "node 'z' (GroupNormalization)"),
+    ("raise-opset/upsample.ir", "\"floor\"", "\"ceil\"", "node 'y' (Resize)"),
+    ("raise-opset/pad.ir", "[2.5]", "[2.25]", "weight 'y.value'"),
+    (
+      "inline-functions/calls.ir", "MatMul(%\"b0//y\", @Block.w)", "MatMul(%x, @Block.w)",
+      "node 'b1//product' (MatMul)"
+    ),
+    ("expand-fused/matmul.ir", "[0.5]", "[0.25]", "output 'y'"),
+    ("expand-fused/matmul.ir", "{perm = [0, 2, 1]}", "{perm = [1, 2, 0]}", "node 'qk' (Transpose)"),
+    ("expand-fused/conv.ir", "Relu(%y.sum)", "Relu(%y.convolved)", "node 'summed' (Relu)"),
+    (
+      "expand-fused/conv.ir", "Max(%z.convolved, @fp8c.number.0.0)",
+      "Max(%z.convolved, @fp8c.number.6.0)", "weight 'fp8c.number.6.0'"
+    ),
+    (
+      "expand-fused/attention.ir", "(%y.query, %y.key, %y.value, _, %mask)",
+      "(%y.query, %y.value, %y.key, _, %mask)", "node 'attn' (MultiHeadAttention)"
+    ),
+    (
+      "expand-attention/merged.ir", "fp8c.number.0.5: f32[] = [0.5]",
+      "fp8c.number.0.5: f32[] = [0.25]", "node 'attn' (Tanh)"
+    ),
+  ])
+  func `a fault of a pass is a difference`(
+    path: String, right: String, wrong: String, place: String
+  ) throws {
+    let (source, made) = try PreparedText(path: path).read()
+    let range = try #require(made.range(of: right))
+    let proof = try StructuralProof(
+      made.replacingCharacters(in: range, with: wrong), of: source)
+    let other = proof.claims.first { $0.source != $0.written }
+    #expect(proof.differences.first?.place ?? other.map { "weight '\($0.writtenName)'" } == place)
+  }
+}
+
+/// A golden text of a pass that brings models to another form; those that end with an error are left out.
+struct PreparedText: Sendable, CustomTestStringConvertible {
+  let path: String
+
+  var testDescription: String { path }
+
+  private static let folders = [
+    "canonicalize", "expand-attention", "expand-fused", "hoist-weights", "inline-functions",
+    "raise-opset",
+  ]
+
+  static let all: [PreparedText] = folders.flatMap { folder in
+    let names =
+      (try? FileManager.default.contentsOfDirectory(atPath: goldenPath("../\(folder)"))) ?? []
+    return names.sorted().map { PreparedText(path: "\(folder)/\($0)") }
+      .filter { (try? $0.read().made.contains("graph @main")) ?? false }
+  }
+
+  func read() throws -> (source: String, made: String) {
+    let text = try String(contentsOfFile: goldenPath("../\(path)"), encoding: .utf8)
+    let parts = text.components(separatedBy: "// ----\n")
+    return (parts[0], parts.last ?? "")
+  }
+}
