@@ -3,7 +3,7 @@ internal import IR
 /// Attention as one operator of the written model, and what it stands for in the source.
 extension StructuralProof {
   /// Functions of a written model that stand for one operator of the source, or for the parts of it.
-  package static let wholeFunctions = ["Fp8Attention"]
+  static let wholeFunctions = ["Fp8Attention"]
 
   /// The operator of ONNX: behind queries, keys, values and the mask stand what multiplies the codes of the
   /// three, the shares of the softmax twice, and the result.
