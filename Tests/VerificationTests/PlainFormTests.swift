@@ -56,6 +56,41 @@ import Verification
     #expect(PlainForm.ofWritten(few, operators, limit: 1 << 12)?.nodeCount == 1 << 10 + 1)
   }
 
+  @Test func `a weight that is moved step by step is one weight`() throws {
+    let text = """
+      graph @main(%x: f32[2, 3], %z: f32[3, 2]) -> (%a, %b, %c) {
+        weight @w: f32[3, 2] stored raw 0+24
+        %t = Transpose(@w) : f32[2, 3]
+        %u = Transpose(%t) : f32[3, 2]
+        %v = Transpose(@w) : f32[2, 3]
+        %a = MatMul(%x, %u) : f32[2, 2]
+        %b = MatMul(%z, %v) : f32[3, 3]
+        %c = MatMul(%x, @w) : f32[2, 2]
+      }
+      """
+    let graph = PlainForm.ofWritten(try Model.parse(text), try OperatorTable.embedded())
+    let weights = try #require(graph).weights.compactMap { graph?[$0].weight }
+    #expect(weights.map(\.recipe.count).sorted() == [0, 1, 2])
+    #expect(try StructuralProof(text, of: text).differences == [])
+  }
+
+  @Test func `attention that no part fits stays as it is`() throws {
+    let source = """
+      graph @main(%q: f32[4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4]) -> (%y) {
+        %y = Attention(%q, %k, %v) : f32[1, 2, 3, 4] name "attn"
+      }
+      """
+    let written = """
+      graph @main(%q: f32[4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4]) -> (%y) {
+        %y = Softmax(%q) : f32[4] name "attn//softmax"
+      }
+      """
+    #expect(
+      try StructuralProof(written, of: source).differences.map(\.message) == [
+        "reads the result of Softmax 'attn//softmax', expected that of Attention 'attn'"
+      ])
+  }
+
   /// What a pass could have done wrong, planted in what it did, and where the first difference is.
   @Test(arguments: [
     ("raise-opset/axes.ir", "{keepdims = 0}", "{keepdims = 1}", "node 's' (ReduceSum)"),

@@ -216,7 +216,7 @@ struct PlainGraph {
   mutating func constant(_ source: ValueID, _ weight: Weight, _ steps: [Weight.Step]) -> ValueID {
     guard !steps.isEmpty else { return source }
     let key = Moved(source: source, steps: steps)
-    if let known = moved[key] { return known }
+    if let known = moved[key], graph.contains(known) { return known }
     var copy = weight
     copy.recipe += steps
     let value = graph.addWeight(fresh(graph[source].name), copy)
@@ -255,6 +255,12 @@ struct PlainGraph {
     graph.replaceReaders(of: result, with: value)
     guard graph.isOutput(result) else {
       graph.removeNode(id)
+      // Else the recipes of a long chain of moves would all be kept.
+      if let operand = node.input(0), constant(operand) != nil, graph[operand].weight != nil,
+        graph.useCount(of: operand) == 0
+      {
+        graph.removeValue(operand)
+      }
       return true
     }
     graph.update(id) { node in

@@ -6,7 +6,8 @@ extension PlainGraph {
     guard form.attentionInParts?.contains(graph.label(of: id)) == true else { return }
     let node = graph[id]
     guard let query = node.input(0), let key = node.input(1), let value = node.input(2),
-      let shape = graph[query].type?.tensor?.shape, let width = shape.last?.size,
+      let shape = graph[query].type?.tensor?.shape, 3...4 ~= shape.count,
+      let width = shape.last?.size,
       let element = graph[query].type?.element
     else { return }
     let isMerged = shape.count == 3

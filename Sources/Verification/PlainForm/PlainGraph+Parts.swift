@@ -122,7 +122,7 @@ extension PlainGraph {
     else { return }
     let parts = node.ints("qkv_hidden_sizes") ?? [0, 0, 0].map { _ in sizes[1] / 3 }
     guard parts.count == 3, parts.allSatisfy({ $0 > 0 && $0 <= sizes[1] }),
-      parts.reduce(0, +) == sizes[1]
+      parts.reduce(0, &+) == sizes[1]
     else { return }
     var packed = put("MatMul", [data, weight], before: id)
     if let bias = node.input(2) { packed = put("Add", [packed, bias], before: id) }
