@@ -134,6 +134,16 @@ extension StructuralProof {
     return true
   }
 
+  /// True for a number of the source in the type that the written model has it in.
+  ///
+  /// The least number of float32 has another nearest one in bfloat16. Where only some of a model is float16 all of
+  /// the source's numbers are rounded to it.
+  private func isNear(_ written: Double, _ source: Double) -> Bool {
+    [written, isHalf ? StructuralProof.half(written) : written].contains { number in
+      number == source || Factor(number: source).isNear(Factor(number: number), within: tolerance)
+    }
+  }
+
   private mutating func compareMask(
     _ mask: AttentionParts.Mask, _ written: Reference?, _ order: Int, _ place: String
   ) {
@@ -152,10 +162,11 @@ extension StructuralProof {
         let chosen = made.node.input(0), let yes = made.node.input(1), let no = made.node.input(2)
       else { return note(order, place, "does not choose scores, expected to") }
       let graph = erased(.written, core.scope)
-      let numbers = [yes, no].map { graph.constant($0)?.number }
-      if numbers != (keepsWhereTrue ? [0, fill] : [fill, 0]) {
-        note(order, place, "chooses other scores")
+      let expected = keepsWhereTrue ? [0, fill] : [fill, 0]
+      let isSame = zip([yes, no], expected).allSatisfy { value, number in
+        graph.constant(value).map { $0.isScalar && isNear($0.number, number) } ?? false
       }
+      if !isSame { note(order, place, "chooses other scores") }
       read(condition, Reference(scope: core.scope, value: chosen), order, place)
     }
   }

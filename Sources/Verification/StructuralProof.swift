@@ -73,7 +73,7 @@ package struct StructuralProof {
   /// How far a constant may be from its source whatever its size: half of the least number of the written type.
   let apart: Double
   /// True where the written model computes in float16, in which small constants become zero.
-  private let isHalf: Bool
+  let isHalf: Bool
   private var scopes: (source: [Scope], written: [Scope]) = ([], [])
   private var pending: [Pair] = []
   private var seen: Set<PairKey> = []
@@ -125,7 +125,7 @@ package struct StructuralProof {
   }
 
   /// The nearest number of float16; what is beyond its range is its largest one.
-  private static func half(_ value: Double) -> Double {
+  static func half(_ value: Double) -> Double {
     guard value.isFinite else { return value }
     let limit = Double(Float16.greatestFiniteMagnitude)
     return Double(Float16(min(max(value, -limit), limit)))

@@ -106,6 +106,37 @@ import Verification
     #expect(found == ["chooses other scores"])
   }
 
+  @Test(arguments: [
+    ("-3.4028234663852886e+38", "-3.3895313892515355e+38", 16, []),
+    ("-3.4028234663852886e+38", "-3.4028234663852886e+38", 10, []),
+    ("-3.4028234663852886e+38", "-65504.0", 10, []),
+    ("-inf", "-inf", 16, []),
+    ("-inf", "-inf", 10, []),
+    ("-inf", "-3.3895313892515355e+38", 16, ["chooses other scores"]),
+    ("-inf", "-65504.0", 10, ["chooses other scores"]),
+    ("-3.4028234663852886e+38", "-3.0e+38", 16, ["chooses other scores"]),
+    ("-10.0", "-11.0", 10, ["chooses other scores"]),
+  ])
+  func `hidden scores are rounded as the model's numbers are`(
+    low: String, rounded: String, type: Int, messages: [String]
+  ) throws {
+    let source = Self.source.replacing(
+      "%e = Add(%c, %m) : f32[1, 2, 3, 5]",
+      with: "%i = Cast(%m) {to = 9} : bool[3, 5]\n  %e = Where(%i, %c, @low) : f32[1, 2, 3, 5]"
+    ).replacing("  weight @cap", with: "  weight @low: f32[] = [\(low)]\n  weight @cap")
+    let written = Self.written.replacing("%v.q, %m,", with: "%v.q, %a,").replacing(
+      "  %q.q =",
+      with: """
+          weight @zero: f32[] = [0.0]
+          weight @low: f32[] = [\(rounded)]
+          %i = Cast(%m) {to = 9} : bool[3, 5]
+          %a = Where(%i, @zero, @low) : f32[3, 5]
+          %short = Cast(%m) {to = \(type)} : \(type == 16 ? "bf16" : "f16")[3, 5]
+          %q.q =
+        """)
+    #expect(try proof(written, of: source).differences.map(\.message) == messages)
+  }
+
   @Test func `keys whose heads stand behind the rows are moved once`() throws {
     let source = Self.source.replacing("%k: f32[1, 2, 5, 4]", with: "%k: f32[1, 5, 2, 4]")
       .replacing(
