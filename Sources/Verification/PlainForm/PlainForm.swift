@@ -69,17 +69,25 @@ package struct PlainForm {
   private static func attentionInParts(of graph: Graph) -> Set<String> {
     graph.nodeIDs.reduce(into: []) { names, id in
       let name = graph[id].name
-      // Names with two strokes in a row are few, and looking for a text in each takes long.
-      if zip(name.utf8, name.utf8.dropFirst()).contains(where: { $0 == 0x2F && $1 == 0x2F }) {
-        for part in ["matmul_qk", "softmax", "matmul_av"] {
-          if let place = name.firstRange(of: "//\(part)") {
-            names.insert(String(name[..<place.lowerBound]))
-          }
-        }
-      }
+      if let place = partPlace(in: name.utf8) { names.insert(String(name[..<place])) }
       for body in graph[id].bodies { names.formUnion(attentionInParts(of: body)) }
     }
   }
+
+  /// Where the name of a part begins, with the two strokes in front of it.
+  private static func partPlace(in name: String.UTF8View) -> String.Index? {
+    var rest = name[...]
+    // All that calls were written out to has such strokes, so texts are compared behind them only.
+    while let stroke = rest.firstIndex(of: 0x2F) {
+      rest = rest[rest.index(after: stroke)...]
+      guard rest.first == 0x2F else { continue }
+      let part = rest.dropFirst()
+      if parts.contains(where: { part.starts(with: $0.utf8) }) { return stroke }
+    }
+    return nil
+  }
+
+  private static let parts = ["matmul_qk", "softmax", "matmul_av"]
 
   var isSource: Bool { attentionInParts != nil }
 
