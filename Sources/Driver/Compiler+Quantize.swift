@@ -209,11 +209,13 @@ extension Compiler {
     let report = { [console] (bytes: Int64) throws(Diagnostic) in try console.advance(by: bytes) }
     try exporter.write(to: &file, progress: report)
     try file.flush()
+    file.startWriteback(ofAtLeast: 1)
     if exporter.hasData {
       var data = try OutputFile(path: dataPath)
       data.startsWriteback = options.syncs
       try exporter.writeData(to: &data, progress: report)
       try data.flush()
+      data.startWriteback(ofAtLeast: 1)
       if let model = file.written, let path = data.written {
         try check(WrittenModel(path: model, data: (Folder.name(of: dataPath), path)))
       }

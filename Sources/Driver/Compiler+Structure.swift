@@ -49,7 +49,7 @@ extension Compiler {
       let failure = ReadFailure()
       let proof = StructuralProof(
         source: plain.source, written: plain.written,
-        fullscales: bounds(try fullscales(of: lowered.context.settings.target))
+        fullscales: bounds(fullscales(of: [lowered.context.settings.target]))
       ) { side, weight in
         numbers(of: weight, in: side == .source ? lowered.store : store, failure)
       }
@@ -248,11 +248,9 @@ extension Compiler {
 
   // MARK: Weights
 
-  /// The full scales that targets have for a format, and another one where it is given.
-  private func fullscales(of other: Target? = nil) throws(Diagnostic) -> [FP8Format: [Float]] {
+  /// The full scales that targets have for a format.
+  private func fullscales(of targets: [Target]) -> [FP8Format: [Float]] {
     var result: [FP8Format: [Float]] = [:]
-    var targets = try Target.names.map { (name) throws(Diagnostic) in try Target.load(name) }
-    if let other { targets.append(other) }
     for limits in targets.flatMap(\.formats)
     where result[limits.encoding]?.contains(limits.fullscale) != true {
       result[limits.encoding, default: []].append(limits.fullscale)
@@ -263,10 +261,10 @@ extension Compiler {
   /// The same of a file: which target it was written for is said by an option or not at all, but the operators
   /// of one that is not built in say where they saturate.
   private func fullscales(saidBy graph: Graph) throws(Diagnostic) -> [FP8Format: [Float]] {
-    var result = try fullscales(
-      of: options.target.map { (name) throws(Diagnostic) in try Target.load(name) })
-    let known = Set(
-      try Target.names.map { (name) throws(Diagnostic) in try Target.load(name).domain })
+    var targets = try Target.names.map { (name) throws(Diagnostic) in try Target.load(name) }
+    let known = Set(targets.map(\.domain))
+    if let name = options.target { targets.append(try Target.load(name)) }
+    var result = fullscales(of: targets)
     for id in graph.nodeIDs where !graph[id].domain.isEmpty && !known.contains(graph[id].domain) {
       guard let fullscale = graph[id].float("saturate_at"), let element = graph[id].int("to"),
         let format = FP8Format.allCases.first(where: { Int64($0.element.rawValue) == element }),

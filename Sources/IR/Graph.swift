@@ -101,6 +101,17 @@ package struct Graph: Equatable, Sendable {
 
   // MARK: Values
 
+  /// Makes room for nodes and values that are about to be added; how many does not limit how many may be.
+  package mutating func reserveCapacity(nodes: Int, values: Int) {
+    valueTable.reserveCapacity(valueTable.count + values)
+    useTable.reserveCapacity(useTable.count + values)
+    identifiers.reserveCapacity(identifiers.count + values)
+    nodeTable.reserveCapacity(nodeTable.count + nodes)
+    isAlive.reserveCapacity(isAlive.count + nodes)
+    next.reserveCapacity(next.count + nodes)
+    previous.reserveCapacity(previous.count + nodes)
+  }
+
   /// Adds a value; its name must be new to the graph.
   @discardableResult
   private mutating func add(_ value: Value) -> ValueID {
@@ -168,11 +179,10 @@ package struct Graph: Equatable, Sendable {
     revision += 1
   }
 
-  /// Follows a value of the graphs around this one to its new name.
+  /// Lets a body take another value from outside: `name` where it took `old`.
   ///
   /// Where the new name is captured too, the two become one; a value of this graph's own that would
   /// hide the new name makes way.
-  /// Lets a body take another value from outside: `name` where it took `old`.
   package mutating func renameCapture(_ old: String, to name: String) {
     guard let id = identifiers[old], self[id].origin == .captured else { return }
     guard let known = identifiers[name] else { return rename(id, to: name) }
@@ -405,6 +415,7 @@ package struct Graph: Equatable, Sendable {
   /// Operands, then the values that the node's bodies capture.
   private mutating func operands(of id: NodeID) -> [ValueID] {
     let operands = self[id].inputs.compactMap { $0 }
+    guard self[id].hasBodies else { return operands }
     return operands + captures(of: self[id]).map { capture($0) }
   }
 

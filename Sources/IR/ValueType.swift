@@ -74,4 +74,17 @@ package indirect enum ValueType: Hashable, Sendable {
   }
 
   package var element: ElementType? { tensor?.element }
+
+  /// The type with the shapes of its tensors unknown.
+  package var withoutShape: ValueType {
+    switch self {
+    case .tensor(let tensor): .tensor(TensorType(tensor.element, nil))
+    case .untyped: .untyped(shape: nil)
+    case .sparse(let tensor): .sparse(TensorType(tensor.element, nil))
+    case .sequence(let element): .sequence(element.withoutShape)
+    case .optional(let element): .optional(element.withoutShape)
+    case .map(let key, let value): .map(key: key, value: value.withoutShape)
+    case .opaque: self
+    }
+  }
 }

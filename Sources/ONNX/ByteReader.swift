@@ -1,12 +1,16 @@
 internal import Support
 
-/// Reads a file forwards through a window of 256 KiB.
+/// Reads a file forwards through a window, which is short behind what was skipped and grows from there to 256 KiB.
 @safe struct ByteReader: ~Copyable {
   private let window: UnsafeMutableRawBufferPointer
   private var start: Int64 = 0
   private var filled = 0
+  private var length = shortest
   private(set) var position: Int64 = 0
   let size: Int64
+
+  /// Enough for what is between two tensors, as a rule.
+  private static let shortest = 1 << 13
 
   init(size: Int64) {
     self.size = size
@@ -23,7 +27,8 @@ internal import Support
   ) throws(Diagnostic) -> Int {
     let ahead = start + Int64(filled) - position
     if position >= start, ahead > 0 { return Int(ahead) }
-    let count = Int(min(Int64(unsafe window.count), size - position))
+    length = unsafe ahead == 0 ? min(2 * length, window.count) : ByteReader.shortest
+    let count = Int(min(Int64(length), size - position))
     guard count > 0 else { throw .truncated(at: position) }
     start = position
     filled = 0

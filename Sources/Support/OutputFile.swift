@@ -27,7 +27,7 @@ package struct OutputFile: ~Copyable {
   private var writebackLength: Int64 = 0
 
   /// After how many bytes the disk is told again.
-  private static let writebackStep: Int64 = 1 << 24
+  package static let writebackStep: Int64 = 1 << 24
 
   private static let bufferSize = 1 << 18
 
@@ -121,11 +121,11 @@ package struct OutputFile: ~Copyable {
     startWriteback()
   }
 
+  /// Lets the system write what it holds of the file, where that is so many bytes, while other work is done.
+  ///
   /// A hint only: what goes wrong is seen when the file is synced.
-  private mutating func startWriteback() {
-    guard startsWriteback, !isStream, length - writebackLength >= OutputFile.writebackStep else {
-      return
-    }
+  package mutating func startWriteback(ofAtLeast count: Int64 = writebackStep) {
+    guard startsWriteback, !isStream, length - writebackLength >= count else { return }
     fp8c_start_writeback(descriptor, writebackLength, length - writebackLength)
     writebackLength = length
   }

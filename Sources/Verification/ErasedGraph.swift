@@ -57,7 +57,7 @@ final class ErasedGraph {
       order[Int(id.index)] = place
       let node = graph[id]
       guard let output = node.outputs.first ?? nil else { continue }
-      if StructuralProof.wholeFunctions.contains(node.op), !node.domain.isEmpty {
+      if !node.domain.isEmpty, StructuralProof.wholeFunctions.contains(node.op) {
         // Attention as one operator gives codes and says what it multiplied by.
         let factor = node.input(9).flatMap { constant($0) }
         table[Int(output.index)] = Erased(core: output, factor: factor ?? Factor())
@@ -103,6 +103,12 @@ final class ErasedGraph {
     var result = Erased(core: value)
     if isCode(value) { result.codes = [value] }
     return result
+  }
+
+  func value(_ id: ValueID) -> Value { graph[id] }
+
+  func producer(of value: ValueID) -> (id: NodeID, node: Node, label: String)? {
+    graph[value].producer.map { ($0, graph[$0], graph.label(of: $0)) }
   }
 
   private func isCode(_ value: ValueID) -> Bool {

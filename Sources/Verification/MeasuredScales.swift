@@ -70,7 +70,10 @@ extension ErasedGraph {
     var pending = [scale]
     var seen: Set<ValueID> = [scale]
     while let value = pending.popLast() {
-      if constant(value)?.isScalar == true || graph[value].weight?.type().elementCount == 1 {
+      if let weight = graph[value].weight {
+        guard weight.type().elementCount == 1 || constant(value)?.isScalar == true else {
+          return .unknown
+        }
         continue
       }
       guard seen.count <= ErasedGraph.reach, let producer = graph[value].producer else {
@@ -83,6 +86,7 @@ extension ErasedGraph {
         }
         continue
       }
+      if constant(value)?.isScalar == true { continue }
       guard node.op == "ReduceMax", node.int("keepdims") ?? 1 == 1,
         node.int("noop_with_empty_axes") ?? 0 == 0,
         let axes = node.input(1).flatMap({ graph[$0].weight?.integers })

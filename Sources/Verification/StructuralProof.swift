@@ -181,14 +181,13 @@ package struct StructuralProof {
   }
 
   func value(_ reference: Reference, _ side: Side) -> Value {
-    erased(side, reference.scope).graph[reference.value]
+    erased(side, reference.scope).value(reference.value)
   }
 
   func producer(
     _ reference: Reference, _ side: Side
   ) -> (id: NodeID, node: Node, label: String)? {
-    let graph = erased(side, reference.scope).graph
-    return graph[reference.value].producer.map { ($0, graph[$0], graph.label(of: $0)) }
+    erased(side, reference.scope).producer(of: reference.value)
   }
 
   // MARK: Pairs
@@ -417,18 +416,23 @@ package struct StructuralProof {
   }
 }
 
-/// The names of a graph's values, those of bodies included, gathered when they are first asked for.
+/// The names of a graph's values, those of bodies included, which are gathered when they are first asked for.
 private final class ValueNames {
   private let graph: Graph
-  private lazy var names = ValueNames.names(of: graph)
+  private lazy var inner = ValueNames.names(inBodiesOf: graph)
 
   init(of graph: Graph) { self.graph = graph }
 
-  func contains(_ name: String) -> Bool { names.contains(name) }
+  func contains(_ name: String) -> Bool {
+    graph.value(named: name) != nil || inner.contains(name)
+  }
 
-  private static func names(of graph: Graph) -> Set<String> {
-    graph.nodeIDs.reduce(into: Set(graph.values.map { graph[$0].name })) { set, id in
-      for body in graph[id].bodies { set.formUnion(names(of: body)) }
+  private static func names(inBodiesOf graph: Graph) -> Set<String> {
+    graph.nodeIDs.reduce(into: []) { set, id in
+      for body in graph[id].bodies {
+        set.formUnion(body.values.map { body[$0].name })
+        set.formUnion(names(inBodiesOf: body))
+      }
     }
   }
 }

@@ -74,6 +74,36 @@ import Verification
     #expect(try StructuralProof(text, of: text).differences == [])
   }
 
+  @Test func `a weight that a function moves is there for each call`() throws {
+    let source = """
+      model {
+        ir 10
+        opset "" 21
+        opset "f" 1
+      }
+      function "f"::Layer() {
+        opset "" 21
+        graph @body(%x) -> (%y) {
+          %w = Constant() {value = tensor f32[2, 2] = [1, 2, 3, 4]}
+          %t = Transpose(%w) {perm = [1, 0]}
+          %y = MatMul(%x, %t)
+        }
+      }
+      graph @main(%x: f32[2, 2]) -> (%y) {
+        %a = "f"::Layer(%x)
+        %y = "f"::Layer(%a)
+      }
+      """
+    let graph = try #require(
+      PlainForm.ofWritten(try Model.parse(source), try OperatorTable.embedded()))
+    let products = graph.nodeIDs.filter { graph[$0].op == "MatMul" }
+    #expect(products.count == 2)
+    for id in products {
+      let weight = try #require(graph[id].input(1).flatMap { graph[$0].weight })
+      #expect(weight.recipe == [.transpose([1, 0])])
+    }
+  }
+
   @Test func `attention that no part fits stays as it is`() throws {
     let source = """
       graph @main(%q: f32[4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4]) -> (%y) {

@@ -68,9 +68,12 @@ package struct PlainForm {
   /// The names in front of those that the parts of an attention are given.
   private static func attentionInParts(of graph: Graph) -> Set<String> {
     graph.nodeIDs.reduce(into: []) { names, id in
-      let name = graph[id].name
-      if let place = partPlace(in: name.utf8) { names.insert(String(name[..<place])) }
-      for body in graph[id].bodies { names.formUnion(attentionInParts(of: body)) }
+      let node = graph[id]
+      // The parts are a product each but for the softmax, whatever is around them.
+      if node.op == "MatMul" || node.op == "Softmax", let place = partPlace(in: node.name.utf8) {
+        names.insert(String(node.name[..<place]))
+      }
+      for body in node.bodies { names.formUnion(attentionInParts(of: body)) }
     }
   }
 
@@ -103,15 +106,17 @@ struct PlainGraph {
   /// The constants of the graphs around, by name.
   private let outer: [String: Weight]
   private let depth: Int
-  /// Nodes that functions brought along, which are at the form's opset.
-  var raised: Set<NodeID> = []
+  /// Nodes from here on came with functions, and are at the form's opset.
+  private let firstRaised: Int
   /// Nodes that were put in front of the one that is looked at.
   private var made: [NodeID] = []
   /// What weights became, so that what was one stays one.
   private var moved: [Moved: ValueID] = [:]
   var functionWeights: [FunctionWeight: ValueID] = [:]
+  /// The body that the last call of each function was written out from: most calls are alike.
+  var calledBodies: [FunctionKey: CalledBody] = [:]
   var nodeCount = 0
-  /// How often a name was asked for.
+  /// How often a name was asked for that was taken.
   private var asked: [String: Int] = [:]
 
   private struct Moved: Hashable {
@@ -126,6 +131,18 @@ struct PlainGraph {
     let weight: Weight
   }
 
+  /// The body of a function as one call, or several that are alike, have it.
+  struct CalledBody {
+    let attributes: [Attribute]
+    let graph: Graph
+    let nodes: [NodeID]
+    /// The weights of the body in the graph that it is written to, by the value's index.
+    let weights: [ValueID?]
+    /// All values of the last such call there, by the same index, and the types of its operands, which are known:
+    /// those of the values follow from them.
+    var last: (operands: [ValueType?], values: [ValueID?])?
+  }
+
   var isTooLarge: Bool { nodeCount > form.limit }
 
   init(
@@ -133,6 +150,7 @@ struct PlainGraph {
     nodeCount: Int = 0
   ) {
     self.graph = graph
+    firstRaised = graph.nodeLimit
     self.form = form
     self.outer = outer
     self.depth = depth
@@ -157,6 +175,7 @@ struct PlainGraph {
   }
 
   mutating func run(from opset: Int64) {
+    reserveForCalls()
     var next = graph.firstNode
     while let id = next, !isTooLarge {
       if let function = function(calledBy: id) {
@@ -166,7 +185,7 @@ struct PlainGraph {
         continue
       }
       next = graph.successor(of: id)
-      visit(id, from: raised.contains(id) ? form.opset : opset)
+      visit(id, from: Int(id.index) < firstRaised ? opset : form.opset)
     }
   }
 
@@ -284,10 +303,11 @@ struct PlainGraph {
 
   /// A name that no value of the graph has.
   mutating func fresh(_ base: String) -> String {
+    if graph.value(named: base) == nil { return base }
     while true {
-      let count = asked[base, default: 0]
-      asked[base] = count + 1
-      let name = count == 0 ? base : "\(base).\(count)"
+      let count = asked[base, default: 0] + 1
+      asked[base] = count
+      let name = "\(base).\(count)"
       if graph.value(named: name) == nil { return name }
     }
   }

@@ -15,48 +15,65 @@ extension PlainGraph {
     return function
   }
 
+  /// Makes room for what the calls of the graph become, calls inside them left out.
+  mutating func reserveForCalls() {
+    guard !form.functions.isEmpty else { return }
+    var (nodes, values) = (0, 0)
+    for id in graph.nodeIDs {
+      guard let body = form.functions[graph[id].functionKey]?.body else { continue }
+      nodes += body.nodeCount
+      values += body.valueLimit
+    }
+    graph.reserveCapacity(nodes: min(nodes, form.limit), values: min(values, form.limit))
+  }
+
   /// Puts the nodes of a function in the place of a call; gives the first of them.
   ///
   /// They are named as the compiler records: the call's name, two strokes, and their own.
   mutating func writeOut(_ id: NodeID, _ function: Function) -> NodeID? {
     let call = graph[id]
-    let place = call.name.isEmpty ? graph.label(of: id) : call.name
-    let body = self.body(of: function, for: call)
+    let place = (call.name.isEmpty ? graph.label(of: id) : call.name) + "//"
+    let called = body(of: function, for: call)
+    let body = called.graph
     nodeCount += body.nodeCount
     guard !isTooLarge else { return nil }
-    var values: [ValueID: ValueID] = [:]
-    for (index, formal) in body.inputs.enumerated() { values[formal] = call.input(index) }
-    for value in body.weights {
-      guard let weight = body[value].weight else { continue }
-      let key = FunctionWeight(key: function.key, name: body[value].name, weight: weight)
-      let known =
-        functionWeights[key]
-        ?? graph.addWeight(fresh("\(function.key.name).\(key.name)"), weight)
-      functionWeights[key] = known
-      values[value] = known
+    let operands = call.inputs.map { $0.flatMap { graph[$0].type?.withoutShape } }
+    let last = called.last.flatMap { $0.operands == operands ? $0.values : nil }
+    var values = called.weights
+    for (index, formal) in body.inputs.enumerated() {
+      values[Int(formal.index)] = call.input(index)
     }
     var first: NodeID?
-    for inner in body.nodeIDs {
+    for inner in called.nodes {
       var node = body[inner]
-      node.name = "\(place)//\(node.name.isEmpty ? "/\(node.op)" : node.name)"
-      node.inputs = node.inputs.map { $0.flatMap { values[$0] } }
+      node.name = place + (node.name.isEmpty ? "/" + node.op : node.name)
+      node.inputs = node.inputs.map { $0.flatMap { values[Int($0.index)] } }
       node.origin = node.name
       if node.hasBodies {
-        let names = Dictionary(uniqueKeysWithValues: values.map { (body[$0].name, graph[$1].name) })
+        let names = body.values.reduce(into: [String: String]()) { names, value in
+          if let new = values[Int(value.index)] { names[body[value].name] = graph[new].name }
+        }
         node.mapBodies { PlainGraph.follow(names, in: &$0) }
       }
       let results = node.outputs.map { output -> (name: String, type: ValueType?)? in
-        output.map { (fresh("\(place)//\(body[$0].name)"), body[$0].type) }
+        output.map { output in
+          var type = body[output].type
+          if type == nil, !body.isOutput(output), let other = last?[Int(output.index)] {
+            type = graph[other].type?.withoutShape
+          }
+          return (fresh(place + body[output].name), type)
+        }
       }
       let added = graph.addNode(node, results: results, before: id)
-      raised.insert(added)
       first = first ?? added
       for (old, new) in zip(node.outputs, graph[added].outputs) {
-        if let old { values[old] = new }
+        if let old { values[Int(old.index)] = new }
       }
     }
+    let isTyped = zip(call.inputs, operands).allSatisfy { ($0 == nil) == ($1 == nil) }
+    calledBodies[function.key]?.last = isTyped ? (operands, values) : nil
     for (output, formal) in zip(call.outputs, body.outputs) {
-      guard let output, let value = values[formal] else { continue }
+      guard let output, let value = values[Int(formal.index)] else { continue }
       let name = graph[output].name
       var result = value
       if graph.isOutput(output) {
@@ -76,8 +93,31 @@ extension PlainGraph {
     return first
   }
 
-  /// The function's body with the call's attributes in it, at the opset of the form.
-  private func body(of function: Function, for call: Node) -> Graph {
+  /// The function's body with the call's attributes in it, at the opset of the form, and its weights here.
+  private mutating func body(of function: Function, for call: Node) -> CalledBody {
+    if let known = calledBodies[function.key], known.attributes == call.attributes,
+      known.weights.allSatisfy({ $0.map { graph.contains($0) } ?? true })
+    {
+      return known
+    }
+    let body = raisedBody(of: function, for: call)
+    var weights = [ValueID?](repeating: nil, count: body.valueLimit)
+    for value in body.weights {
+      guard let weight = body[value].weight else { continue }
+      let key = FunctionWeight(key: function.key, name: body[value].name, weight: weight)
+      let known =
+        functionWeights[key].flatMap { graph.contains($0) ? $0 : nil }
+        ?? graph.addWeight(fresh("\(function.key.name).\(key.name)"), weight)
+      functionWeights[key] = known
+      weights[Int(value.index)] = known
+    }
+    let called = CalledBody(
+      attributes: call.attributes, graph: body, nodes: body.nodeIDs, weights: weights)
+    calledBodies[function.key] = called
+    return called
+  }
+
+  private func raisedBody(of function: Function, for call: Node) -> Graph {
     var arguments: [String: AttributeValue] = [:]
     for item in function.defaults + call.attributes { arguments[item.name] = item.value }
     var body = function.body
