@@ -18,9 +18,11 @@ extension Compiler {
     guard let sourceStore = source.store, let writtenStore = written.store else {
       throw .needsWeights(source.store == nil ? options.model : quantized)
     }
-    let plain = try plain(source.model, written.model, quantized)
     let fullscales = try fullscales(saidBy: written.model.graph)
     let failure = ReadFailure()
+    let plain = try plain(source.model, written.model, quantized, bounds(fullscales)) {
+      numbers(of: $0, in: writtenStore, failure)
+    }
     let proof = StructuralProof(
       source: plain.source, written: plain.written, fullscales: bounds(fullscales)
     ) { side, weight in
@@ -45,11 +47,11 @@ extension Compiler {
     }
     do throws(Diagnostic) {
       let (model, store) = try readBack(written, as: output)
-      let plain = try plain(source, model, output)
+      let bounds = bounds(fullscales(of: [lowered.context.settings.target]))
       let failure = ReadFailure()
+      let plain = try plain(source, model, output, bounds) { numbers(of: $0, in: store, failure) }
       let proof = StructuralProof(
-        source: plain.source, written: plain.written,
-        fullscales: bounds(fullscales(of: [lowered.context.settings.target]))
+        source: plain.source, written: plain.written, fullscales: bounds
       ) { side, weight in
         numbers(of: weight, in: side == .source ? lowered.store : store, failure)
       }
@@ -89,10 +91,13 @@ extension Compiler {
 
   /// Both models as they are compared.
   private func plain(
-    _ source: Model, _ written: Model, _ file: String
+    _ source: Model, _ written: Model, _ file: String, _ fullscales: [Double],
+    _ numbers: @escaping (Weight) -> [Double]?
   ) throws(Diagnostic) -> (source: Graph, written: Graph) {
     let operators = try OperatorTable.embedded()
-    guard let erased = PlainForm.ofWritten(written, operators),
+    guard
+      let erased = PlainForm.ofWritten(
+        written, operators, fullscales: fullscales, numbers: numbers),
       let plain = PlainForm.ofSource(source, of: erased, opset: written.opset, operators)
     else {
       throw .notCompared(

@@ -44,6 +44,14 @@ struct Factor: Equatable, Sendable {
     if axes != .all { evenAxes[name] = axes }
   }
 
+  /// Along which axes it is one number, where it is nothing but one scale of the running model.
+  var axesOfOneMeasured: EvenAxes? {
+    guard let name = measured.keys.first,
+      self == Factor(measured: name, evenAlong: evenAxes[name] ?? .all)
+    else { return nil }
+    return evenAxes[name] ?? .all
+  }
+
   var isScalar: Bool { channels.isEmpty && isEven }
 
   /// True where no scale of the running model has rows of its own.

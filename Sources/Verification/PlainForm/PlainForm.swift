@@ -15,6 +15,9 @@ package struct PlainForm {
   let opset: Int64
   /// The attention operators that the written model has in parts; `nil` for that model itself.
   let attentionInParts: Set<String>?
+  /// The full scales that quantizers may clamp at, and the elements of a small constant of the model.
+  let fullscales: [Double]
+  let numbers: (Weight) -> [Double]?
   let limit: Int
 
   /// The most nodes that calls may become: a chain of functions that call the next one twice doubles with
@@ -22,11 +25,16 @@ package struct PlainForm {
   package static let nodeLimit = 1_000_000
 
   /// The graph of a written model; `nil` where calls would become more than `limit` nodes.
+  ///
+  /// `fullscales` and `numbers` are those of `StructuralProof`.
   package static func ofWritten(
-    _ model: Model, _ operators: OperatorTable, limit: Int = nodeLimit
+    _ model: Model, _ operators: OperatorTable, fullscales: [Double],
+    numbers: @escaping (Weight) -> [Double]?, limit: Int = nodeLimit
   ) -> Graph? {
-    PlainForm(model, opset: model.opset, operators, limit: limit, attentionInParts: nil)
-      .graph(of: model)
+    PlainForm(
+      model, opset: model.opset, operators, limit: limit, attentionInParts: nil,
+      fullscales: fullscales, numbers: numbers
+    ).graph(of: model)
   }
 
   /// The graph of the source of a written one, at the opset of that.
@@ -46,7 +54,8 @@ package struct PlainForm {
 
   private init(
     _ model: Model, opset: Int64?, _ operators: OperatorTable, limit: Int,
-    attentionInParts: Set<String>?
+    attentionInParts: Set<String>?, fullscales: [Double] = [],
+    numbers: @escaping (Weight) -> [Double]? = { _ in nil }
   ) {
     functions = Dictionary(
       model.functions.filter { !StructuralProof.wholeFunctions.contains($0.key.name) }
@@ -56,6 +65,8 @@ package struct PlainForm {
     self.operators = operators
     self.opset = opset ?? 0
     self.attentionInParts = attentionInParts
+    self.fullscales = fullscales
+    self.numbers = numbers
     self.limit = limit
   }
 

@@ -100,7 +100,8 @@ extension PlainGraph {
     {
       return known
     }
-    let body = raisedBody(of: function, for: call)
+    var body = raisedBody(of: function, for: call)
+    if !form.isSource, let short = form.shortened(body) { body = short }
     var weights = [ValueID?](repeating: nil, count: body.valueLimit)
     for value in body.weights {
       guard let weight = body[value].weight else { continue }
