@@ -131,7 +131,9 @@ extension Compiler {
         }
       }
     }
-    let asked = constants.enumerated().map { (claim: $0.offset, candidates: $0.element) }
+    let later = Set(proof.sameCodes.keys).subtracting(proof.balances.flatMap(\.claims))
+    let asked = constants.enumerated().filter { !later.contains($0.offset) }
+      .map { (claim: $0.offset, candidates: $0.element) }
     let claims = proof.claims
     func answer(_ questions: [(claim: Int, candidates: [[Double]])]) throws(Diagnostic) {
       let found = try Parallel.map(questions, jobs: options.jobs ?? Parallel.processors) {
@@ -148,7 +150,7 @@ extension Compiler {
     let vectors = constants.joined().reduce(into: Set<[Double]>()) { set, constant in
       if constant.count > 1 { set.insert(constant) }
     }.sorted { $0.lexicographicallyPrecedes($1) }
-    var guessed: Set<Int> = []
+    var guessed = later
     while let first = scales.indices.first(where: { scales[$0].isEmpty && !guessed.contains($0) }) {
       let count = scales.count(where: \.isEmpty)
       var questions: [(claim: Int, candidates: [[Double]])] = []
@@ -168,11 +170,14 @@ extension Compiler {
       }
       try answer([(first, candidates)])
     }
-    for (claim, found) in zip(proof.claims, scales) where found.isEmpty {
-      throw .weightDiffers(
-        claim.sourceName, written: claim.writtenName,
-        isCode: claim.written.type().element.isFloat8, file: quantized)
+    func checkFound(_ claims: some Sequence<Int>) throws(Diagnostic) {
+      for claim in claims where scales[claim].isEmpty {
+        throw .weightDiffers(
+          proof.claims[claim].sourceName, written: proof.claims[claim].writtenName,
+          isCode: proof.claims[claim].written.type().element.isFloat8, file: quantized)
+      }
     }
+    try checkFound(scales.indices.filter { !later.contains($0) })
     for balance in proof.balances where !holds(balance, scales) {
       // Codes that are all zero or all at the limit follow from several scales, of which the constants may
       // have named another one.
@@ -188,6 +193,9 @@ extension Compiler {
         })
     }
     try checkBalances(of: proof, scales, quantized)
+    let same = proof.sameCodes.sorted { $0.key < $1.key }
+    try answer(same.map { ($0.key, scales[$0.value]) })
+    try checkFound(same.map(\.key))
   }
 
   /// Throws the first equation that does not hold with what was found of the scales of each claim.

@@ -32,7 +32,10 @@ extension StructuralProof {
       claims.append(claim)
       claimSources.append(pair.source)
     }
-    if isCode { codeClaims[pair.written] = index }
+    guard isCode else { return }
+    let first = codeClaims[pair.written] ?? index
+    codeClaims[pair.written] = first
+    if first != index { sameCodes[index] = first }
   }
 
   /// One weight of the source that is written twice alike was untied.

@@ -13,6 +13,9 @@ package struct StructuralProof {
   package private(set) var differences: [Difference] = []
   package internal(set) var claims: [Claim] = []
   package internal(set) var balances: [Balance] = []
+  /// Claims about codes that an earlier one is about too: several weights of the source became one, and have its
+  /// scale.
+  package internal(set) var sameCodes: [Int: Int] = [:]
   /// What one code of an input or output stands for that has numbers in the source, by its name.
   package private(set) var interfaceScales: [String: Double] = [:]
   /// The first place where nothing can be said, and why.
@@ -79,6 +82,7 @@ package struct StructuralProof {
   private var seen: Set<PairKey> = []
   var claimed: [Claimed: Int] = [:]
   var claimSources: [Reference] = []
+  /// The first claim about codes, which the equations are closed with.
   var codeClaims: [Reference: Int] = [:]
   var open: [(place: String, order: Int, source: Factor, written: Factor, codes: [Reference])] =
     []

@@ -103,5 +103,38 @@ import Testing
     #expect(result.output == "structure: 5 operators and 1 weights are the source's\n")
   }
 
+  @Test func `two weights that became one are those of the source only where they are alike`()
+    throws
+  {
+    let folder = try TemporaryFolder()
+    func model(_ name: String, _ second: Float?) throws -> String {
+      func weight(_ name: String, _ value: Float) -> Wire {
+        let bits = value.bitPattern
+        return Wire.tensor(name, [1, 1]).data(9, (0..<4).map { UInt8(bits >> ($0 * 8) & 255) })
+      }
+      let graph = Wire.graph(
+        nodes: [
+          Wire.node("MatMul", ["x", "a"], ["y"]),
+          Wire.node("MatMul", ["x", second == nil ? "a" : "b"], ["z"]),
+        ],
+        initializers: [weight("a", 1.5)] + (second.map { [weight("b", $0)] } ?? []),
+        inputs: [Wire.value("x", [2, 1])],
+        outputs: [Wire.value("y", [2, 1]), Wire.value("z", [2, 1])])
+      return try folder.write("\(name).onnx", Wire.model(graph).bytes)
+    }
+    let made = try Command(
+      ["quantize", try model("one", nil), "-o", "out.onnx", "--scale-method", "unit_scale"],
+      in: folder.path)
+    #expect(made.status == 0, "\(made.errors)")
+    let alike = try Command(["verify", try model("alike", 1.5), "out.onnx"], in: folder.path)
+    #expect(alike.status == 0, "\(alike.errors)")
+    #expect(alike.output == "structure: 2 operators and 2 weights are the source's\n")
+    // At twice the scale the codes would be the same.
+    let twice = try Command(["verify", try model("twice", 3), "out.onnx"], in: folder.path)
+    #expect(twice.status == 1)
+    #expect(
+      twice.error.hasSuffix("[structure-differs]") || twice.error.hasSuffix("[weight-differs]"))
+  }
+
   private static let digits = goldenPath("digits/digits_cnn.ts.onnx")
 }

@@ -120,11 +120,13 @@ class RandomGraph:
                 self.node("Add", [product[0], self.weight((width,), 0.1, "bias")], shape[:-1] + [width])
 
     def function(self):
-        """A call of a local function that holds a linear layer."""
+        """A call of a local function that is a linear layer, or calls of one that holds its weights too."""
         value = self.some(2)
         if not value:
             return
         name, shape = value
+        if self.rnd.random() < 0.5:
+            return self.layers(name, shape)
         depth, width = shape[-1], self.rnd.choice((4, 8))
         op = f"Dense{len(self.functions)}"
         body = [helper.make_node("MatMul", ["a", "w"], ["product"], name="inner"),
@@ -133,6 +135,22 @@ class RandomGraph:
             helper.make_function("local", op, ["a", "w", "b"], ["sum"], body, [helper.make_opsetid("", self.opset)]))
         weight = self.weight((depth, width), 1 / math.sqrt(depth))
         self.node(op, [name, weight, self.weight((width,), 0.1, "bias")], [shape[0], width], domain="local")
+
+    def layers(self, name, shape):
+        """Calls that follow each other of a function with constants of its own, which are moved or not."""
+        depth, op = shape[-1], f"Layer{len(self.functions)}"
+        array = (self.numbers.standard_normal((depth, depth)) / math.sqrt(depth)).astype(np.float32)
+        body = [helper.make_node("Constant", [], ["weight"], value=numpy_helper.from_array(array))]
+        read = "weight"
+        for _ in range(self.rnd.randrange(3)):
+            body.append(helper.make_node("Transpose", [read], [f"{read}_t"], perm=[1, 0]))
+            read += "_t"
+        body.append(helper.make_node("MatMul", ["a", read], ["product"], name=self.rnd.choice(("", "inner"))))
+        body.append(helper.make_node(self.rnd.choice(("Relu", "Tanh", "Identity")), ["product"], ["y"]))
+        self.functions.append(
+            helper.make_function("local", op, ["a"], ["y"], body, [helper.make_opsetid("", self.opset)]))
+        for _ in range(self.rnd.randrange(1, 4)):
+            name, _ = self.node(op, [name], shape, domain="local")
 
     def convolution(self):
         value = self.some(4)

@@ -95,6 +95,7 @@ import Verification
     let graph = try #require(try PlainForm.ofWritten(source))
     let products = graph.nodeIDs.filter { graph[$0].op == "MatMul" }
     #expect(products.count == 2)
+    #expect(Set(products.map { graph[$0].input(1) }).count == 1)
     for id in products {
       let weight = try #require(graph[id].input(1).flatMap { graph[$0].weight })
       #expect(weight.recipe == [.transpose([1, 0])])

@@ -124,6 +124,8 @@ struct PlainGraph {
   /// What weights became, so that what was one stays one.
   private var moved: [Moved: ValueID] = [:]
   var functionWeights: [FunctionWeight: ValueID] = [:]
+  /// Those weights, which stay for the next call.
+  var ofFunctions: Set<ValueID> = []
   /// The body that the last call of each function was written out from: most calls are alike.
   var calledBodies: [FunctionKey: CalledBody] = [:]
   var nodeCount = 0
@@ -295,7 +297,7 @@ struct PlainGraph {
       graph.removeNode(id)
       // Else the recipes of a long chain of moves would all be kept.
       if let operand = node.input(0), constant(operand) != nil, graph[operand].weight != nil,
-        graph.useCount(of: operand) == 0
+        graph.useCount(of: operand) == 0, !ofFunctions.contains(operand)
       {
         graph.removeValue(operand)
       }

@@ -95,9 +95,7 @@ extension PlainGraph {
 
   /// The function's body with the call's attributes in it, at the opset of the form, and its weights here.
   private mutating func body(of function: Function, for call: Node) -> CalledBody {
-    if let known = calledBodies[function.key], known.attributes == call.attributes,
-      known.weights.allSatisfy({ $0.map { graph.contains($0) } ?? true })
-    {
+    if let known = calledBodies[function.key], known.attributes == call.attributes {
       return known
     }
     var body = raisedBody(of: function, for: call)
@@ -107,9 +105,10 @@ extension PlainGraph {
       guard let weight = body[value].weight else { continue }
       let key = FunctionWeight(key: function.key, name: body[value].name, weight: weight)
       let known =
-        functionWeights[key].flatMap { graph.contains($0) ? $0 : nil }
+        functionWeights[key]
         ?? graph.addWeight(fresh("\(function.key.name).\(key.name)"), weight)
       functionWeights[key] = known
+      ofFunctions.insert(known)
       weights[Int(value.index)] = known
     }
     let called = CalledBody(
