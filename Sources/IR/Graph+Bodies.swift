@@ -30,4 +30,17 @@ extension Graph {
       update(id) { $0.attributes = attributes }
     }
   }
+
+  /// The names that a node's bodies take from outside, each once, in order of appearance.
+  package func captures(of node: Node) -> [String] {
+    guard node.hasBodies else { return [] }
+    var names: [String] = []
+    var seen: Set<String> = []
+    for body in node.bodies {
+      for id in body.values where body[id].origin == .captured {
+        if seen.insert(body[id].name).inserted { names.append(body[id].name) }
+      }
+    }
+    return names
+  }
 }

@@ -419,19 +419,6 @@ package struct Graph: Equatable, Sendable {
     return operands + captures(of: self[id]).map { capture($0) }
   }
 
-  /// The names that a node's bodies take from outside, each once, in order of appearance.
-  package func captures(of node: Node) -> [String] {
-    guard node.hasBodies else { return [] }
-    var names: [String] = []
-    var seen: Set<String> = []
-    for body in node.bodies {
-      for id in body.values where body[id].origin == .captured {
-        if seen.insert(body[id].name).inserted { names.append(body[id].name) }
-      }
-    }
-    return names
-  }
-
   // MARK: Modules
 
   package mutating func addModule(_ module: QuantizedModule) {
