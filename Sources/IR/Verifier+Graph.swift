@@ -198,7 +198,9 @@ extension Verification {
       guard graph.contains(module.result), let maker = module.nodes.last,
         graph.producer(of: module.result) == maker
       else { throw .moduleResult(module.path) }
+      isAtPorts = true
       try checkPorts(of: module, in: graph)
+      isAtPorts = false
     }
   }
 

@@ -46,18 +46,23 @@ package import Support
 /// Takes time linear in the model's size, but for sorting the readers of each value.
 package struct Verifier: Sendable {
   private let status: ExitStatus
+  private let portStatus: ExitStatus
 
-  /// `status` is what a fault means: 70 behind a pass of ours, 65 where a file was read.
-  package init(status: ExitStatus = .internalError) { self.status = status }
+  /// `status` is what a fault means: 70 behind a pass of ours, 65 where a file was read. So does `portStatus` for
+  /// what modules say of their ports, which types that are found later may contradict.
+  package init(status: ExitStatus = .internalError, portStatus: ExitStatus? = nil) {
+    self.status = status
+    self.portStatus = portStatus ?? status
+  }
 
   /// Throws the first fault.
   package func verify(_ model: Model) throws(Diagnostic) {
+    var walk = Verification(model)
     do throws(Diagnostic) {
-      var walk = Verification(model)
       try walk.check(model)
     } catch {
       var fault = error
-      fault.status = status
+      fault.status = walk.isAtPorts ? portStatus : status
       throw fault
     }
   }
@@ -72,6 +77,8 @@ struct Verification {
   /// The functions that each function calls, with repetitions.
   private var calls: [[Int]]
   private var paths: Set<String> = []
+  /// True while the ports of a module are looked at.
+  var isAtPorts = false
 
   /// How many inputs and outputs each function has.
   private let interfaces: [(inputs: Int, outputs: Int)]

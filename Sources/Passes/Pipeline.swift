@@ -77,6 +77,10 @@ package struct Pipeline: Sendable {
     on model: inout Model, in context: inout PassContext,
     before: (Step, Model) -> Void = { _, _ in }, after: (Step, Model) -> Void = { _, _ in }
   ) throws(Diagnostic) {
+    // Only texts bring modules, and may say of them what is not so.
+    let verifier = Verifier(
+      status: .internalError,
+      portStatus: model.placedModules.isEmpty ? .internalError : .malformedInput)
     for step in steps {
       context.reproducer = Reproducer(pass: step.text, model: model)
       context.pass = step.name
@@ -84,7 +88,7 @@ package struct Pipeline: Sendable {
       let revision = model.revision
       try step.pass.run(on: &model, in: &context)
       after(step, model)
-      if model.revision != revision { try Verifier(status: .internalError).verify(model) }
+      if model.revision != revision { try verifier.verify(model) }
     }
     context.reproducer = nil
     context.pass = ""
