@@ -48,8 +48,10 @@ package struct Verifier: Sendable {
   private let status: ExitStatus
   private let portStatus: ExitStatus
 
-  /// `status` is what a fault means: 70 behind a pass of ours, 65 where a file was read. So does `portStatus` for
-  /// what modules say of their ports, which types that are found later may contradict.
+  /// `status` is what a fault means: 70 behind a pass of ours, 65 where a file was read.
+  ///
+  /// `portStatus` is the same for what modules say of their ports, which types that are found later may
+  /// contradict.
   package init(status: ExitStatus = .internalError, portStatus: ExitStatus? = nil) {
     self.status = status
     self.portStatus = portStatus ?? status
