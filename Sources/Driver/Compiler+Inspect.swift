@@ -116,8 +116,9 @@ extension Compiler {
   package func opt(passes: String) throws(Diagnostic) -> ExitStatus {
     let (configuration, _) = try options.configuration(environment: environment)
     let pipeline = try Pipeline(parsing: passes)
-    var context = PassContext(try settings(configuration))
+    let settings = try settings(configuration)
     var (model, _) = try load(options.model)
+    var context = PassContext(settings, read: model)
     if options.model.hasSuffix(".ir") {
       do throws(Diagnostic) {
         try Verifier(status: .malformedInput).verify(model)

@@ -43,7 +43,7 @@ package struct GoldenText: Sendable {
   package func run() -> (output: String, model: Model?) {
     do throws(Diagnostic) {
       var model = try Model.parse(input)
-      var context = PassContext(try GoldenFacts(input).settings())
+      var context = PassContext(try GoldenFacts(input).settings(), read: model)
       try pipeline().run(on: &model, in: &context)
       return (GoldenText.said(context) + model.text, model)
     } catch {

@@ -1,4 +1,4 @@
-internal import IR
+package import IR
 package import Support
 
 /// What a pass may know beside the model, and what it has to say.
@@ -15,10 +15,18 @@ package struct PassContext {
   package private(set) var statistics: [Statistic] = []
   /// The model before the pass that runs, and that pass; `nil` between pipelines.
   package internal(set) var reproducer: Reproducer?
+  /// What a fault of a module's ports behind a pass means: the text's, where a text brought the modules.
+  private(set) var portStatus = ExitStatus.internalError
   /// The name of the pass that runs.
   var pass = ""
 
   package init(_ settings: PassSettings) { self.settings = settings }
+
+  /// For a model as it was read: where it has modules already, a text said so.
+  package init(_ settings: PassSettings, read model: Model) {
+    self.settings = settings
+    if !model.placedModules.isEmpty { portStatus = .malformedInput }
+  }
 
   package mutating func warn(_ diagnostic: Diagnostic) { note(diagnostic, .warning) }
 

@@ -77,10 +77,7 @@ package struct Pipeline: Sendable {
     on model: inout Model, in context: inout PassContext,
     before: (Step, Model) -> Void = { _, _ in }, after: (Step, Model) -> Void = { _, _ in }
   ) throws(Diagnostic) {
-    // Only texts bring modules, and may say of them what is not so.
-    let verifier = Verifier(
-      status: .internalError,
-      portStatus: model.placedModules.isEmpty ? .internalError : .malformedInput)
+    let verifier = Verifier(status: .internalError, portStatus: context.portStatus)
     for step in steps {
       context.reproducer = Reproducer(pass: step.text, model: model)
       context.pass = step.name

@@ -64,7 +64,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     guard try Model.parse(text).text == text else { fatalError("a text is not read as printed") }
     // What a text says of a graph has to hold before a pass sees it.
     try Verifier(status: .malformedInput).verify(model)
-    var context = PassContext(try PassSettings())
+    var context = PassContext(try PassSettings(), read: model)
     try Pipeline(
       parsing: "infer-types, canonicalize, inline-functions, infer-types, canonicalize, "
         + "expand-fused, expand-attention, hoist-weights, select-modules"
