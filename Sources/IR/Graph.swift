@@ -382,6 +382,8 @@ package struct Graph: Equatable, Sendable {
   }
 
   /// Removes a node whose one result becomes a weight of the same name.
+  ///
+  /// Fields of `ValueInfoProto` that are not known would be other fields in `TensorProto`, so they go.
   package mutating func replaceNode(_ id: NodeID, with weight: Weight) {
     let node = self[id]
     guard node.outputs.count == 1, let value = node.outputs[0] else {
@@ -392,6 +394,7 @@ package struct Graph: Equatable, Sendable {
     clear(id)
     nodeCount -= 1
     valueTable[Int(value.index)].isDescribed = false
+    valueTable[Int(value.index)].annotations.unknown = []
     setWeight(value, to: weight)
   }
 
