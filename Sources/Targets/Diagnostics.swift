@@ -95,6 +95,16 @@ extension Diagnostic {
         + "\(second.element.onnxName), expected one type")
   }
 
+  static func otherResult(
+    _ position: Int, of op: String, _ element: ElementType, gives given: ElementType,
+    at location: Location
+  ) -> Diagnostic {
+    Diagnostic(
+      at: location,
+      "result \(position) of \(op) is \(element.onnxName), expected \(given.onnxName), which the operator gives"
+    )
+  }
+
   static func unknownDomain(_ domain: String, known: [String]) -> Diagnostic {
     Diagnostic(
       "domain '\(domain)' has no table of operators", notes: suggestions(for: domain, known))

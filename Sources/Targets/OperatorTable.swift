@@ -68,7 +68,8 @@ package struct OperatorTable: Equatable, Sendable {
   }
 
   /// Refuses a node of which two operands or results have different element types where its operator declares
-  /// them to be of one, or that has a sequence or an optional where it takes none.
+  /// them to be of one, of which a result has another than the operator gives it, or that has a sequence or an
+  /// optional where it takes none.
   ///
   /// What has no known type, and operators that the table has not, are not judged.
   package func checkTypes(
@@ -103,6 +104,15 @@ package struct OperatorTable: Equatable, Sendable {
       guard first.element == type.element else {
         throw .typesDiffer(first, (what, type.element), of: node.op, at: location)
       }
+    }
+    let types = operands.map { $0.1.flatMap { graph[$0].type } }
+    for (position, output) in node.outputs.enumerated() {
+      guard case .tensor(let type)? = output.flatMap({ graph[$0].type }),
+        case .tensor(let given)? = signature.resultType(
+          of: node, output: position, operands: types),
+        type.element != given.element
+      else { continue }
+      throw .otherResult(position, of: node.op, type.element, gives: given.element, at: location)
     }
   }
 

@@ -87,6 +87,13 @@ import Testing
       "types-differ",
       model([Wire.node("Relu", ["x"], ["y"])], outputs: [Wire.value("y", [2, 2], type: 10)])
     ),
+    // The cast gives float (1), and its result is declared to be float16.
+    (
+      "other-result",
+      model(
+        [Wire.node("Cast", ["x"], ["y"]).message(5, integer("to"))],
+        outputs: [Wire.value("y", [2, 2], type: 10)])
+    ),
     // A sequence of tensors of float (`ValueInfoProto` 2, `TypeProto` 4, `Sequence` 1, `TypeProto` 1).
     (
       "no-sequence",
@@ -190,10 +197,16 @@ import Testing
 
   /// A field that `ValueInfoProto` has not is dropped with the description of a constant: in the tensor
   /// it would be the elements (5 is `int32_data`) once more.
-  @Test func `fields of another schema do not become a tensor's`() throws {
-    let description = Wire.value("w", [2, 2]).text(5, "elements of no tensor")
+  @Test(arguments: [Wire.value("w", [2, 2]), Wire.value("s", [2], type: 7)])
+  func `fields of another schema do not become a tensor's`(value: Wire) throws {
+    let description = value.text(5, "elements of no tensor")
+    // A `Constant` of the list 2, 2 (8 is `ints`, and 7 its type), which becomes an initializer.
+    let shape = Wire().text(1, "value_ints").number(8, 2).number(8, 2).number(20, 7)
     let graph = Wire.graph(
-      nodes: [Wire.node("MatMul", ["x", "w"], ["y"])],
+      nodes: [
+        Wire.node("Constant", [], ["s"]).message(5, shape),
+        Wire.node("Reshape", ["x", "s"], ["h"]), Wire.node("MatMul", ["h", "w"], ["y"]),
+      ],
       initializers: [Wire.tensor("w", [2, 2]).data(9, [UInt8](repeating: 0, count: 16))],
       inputs: [Self.x], outputs: [Self.y])
     let folder = try TemporaryFolder()
