@@ -26,7 +26,7 @@ final class ErasedGraph {
   private var table: [Erased?]
   private let outerCodes: Set<String>
   private var measuredScales: [ValueID: Factor] = [:]
-  private let numbers: (Weight) -> [Double]?
+  private let numbers: (Value) -> [Double]?
 
   /// Linear in so many of the first operands; the others are shapes, indices or a bias.
   static let linear: [String: Int] = [
@@ -44,7 +44,7 @@ final class ErasedGraph {
   /// quantizer that was put in.
   init(
     _ graph: Graph, outerCodes: Set<String>, fullscales: [Double], isOwn: (String) -> Bool,
-    numbers: @escaping (Weight) -> [Double]?
+    numbers: @escaping (Value) -> [Double]?
   ) {
     self.graph = graph
     self.outerCodes = outerCodes
@@ -345,8 +345,8 @@ final class ErasedGraph {
       if let scale = measuredScales[current] {
         return isMoved && !scale.isEven ? nil : finished(scale)
       }
-      if let weight = graph[current].weight {
-        guard let numbers = numbers(weight), !numbers.isEmpty else { return nil }
+      if graph[current].weight != nil {
+        guard let numbers = numbers(graph[current]), !numbers.isEmpty else { return nil }
         return finished(Factor(numbers))
       }
       guard let producer = graph[current].producer else { return nil }

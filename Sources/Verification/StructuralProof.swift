@@ -77,6 +77,9 @@ package struct StructuralProof {
   let apart: Double
   /// True where the written model computes in float16, in which small constants become zero.
   let isHalf: Bool
+  /// The constants of the written model that are float32 beside float16, by name: what the source calls so was not
+  /// rounded.
+  private let wide: Set<String>
   private var scopes: (source: [Scope], written: [Scope]) = ([], [])
   private var pending: [Pair] = []
   private var seen: Set<PairKey> = []
@@ -101,6 +104,8 @@ package struct StructuralProof {
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
     apart = types.contains(.bfloat16) ? 0x1p-134 : types.contains(.float16) ? 0x1p-25 : 0x1p-150
     isHalf = types.contains(.float16)
+    let constants = isHalf ? written.values.map { written[$0] }.filter { $0.weight != nil } : []
+    wide = Set(constants.filter { $0.type?.element == .float32 }.map(\.name))
     let roots = (add(source, to: .source, parent: nil), add(written, to: .written, parent: nil))
     pairOutputs(roots.0, roots.1)
     while let pair = pending.popLast() { compare(pair) }
@@ -113,13 +118,17 @@ package struct StructuralProof {
   // MARK: Scopes
 
   mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
-    let (numbers, names, rounds) = (numbers, sourceNames, isHalf && side == .source)
+    let (numbers, names, rounds, wide) = (numbers, sourceNames, isHalf && side == .source, wide)
     let scope = Scope(
       erased: ErasedGraph(
         graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
         fullscales: fullscales,
         isOwn: { side == .source || names.contains($0) },
-        numbers: { numbers(side, $0)?.map { rounds ? StructuralProof.half($0) : $0 } }),
+        numbers: { value in
+          let elements = value.weight.flatMap { numbers(side, $0) }
+          return rounds && !wide.contains(value.name)
+            ? elements?.map { StructuralProof.half($0) } : elements
+        }),
       parent: parent)
     switch side {
     case .source: scopes.source.append(scope)

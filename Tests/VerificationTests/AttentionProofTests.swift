@@ -124,14 +124,16 @@ import Verification
       "%e = Add(%c, %m) : f32[1, 2, 3, 5]",
       with: "%i = Cast(%m) {to = 9} : bool[3, 5]\n  %e = Where(%i, %c, @low) : f32[1, 2, 3, 5]"
     ).replacing("  weight @cap", with: "  weight @low: f32[] = [\(low)]\n  weight @cap")
+    let short = type == 16 ? "bf16" : "f16"
+    let element = rounded == low ? "f32" : short
     let written = Self.written.replacing("%v.q, %m,", with: "%v.q, %a,").replacing(
       "  %q.q =",
       with: """
-          weight @zero: f32[] = [0.0]
-          weight @low: f32[] = [\(rounded)]
+          weight @zero: \(element)[] = [0.0]
+          weight @low: \(element)[] = [\(rounded)]
           %i = Cast(%m) {to = 9} : bool[3, 5]
-          %a = Where(%i, @zero, @low) : f32[3, 5]
-          %short = Cast(%m) {to = \(type)} : \(type == 16 ? "bf16" : "f16")[3, 5]
+          %a = Where(%i, @zero, @low) : \(element)[3, 5]
+          %short = Cast(%m) {to = \(type)} : \(short)[3, 5]
           %q.q =
         """)
     #expect(try proof(written, of: source).differences.map(\.message) == messages)

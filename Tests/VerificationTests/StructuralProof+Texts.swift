@@ -9,12 +9,18 @@ extension PlainForm {
 
   /// The elements of a constant that is written out.
   static func numbers(of weight: Weight) -> [Double]? {
-    guard case .literal(let bytes, _) = weight.source, weight.type().element.isHighPrecision,
-      bytes.count % 4 == 0
+    let element = weight.stored.element
+    guard case .literal(let bytes, _) = weight.source, let width = element.byteCount(of: 1),
+      bytes.count.isMultiple(of: width)
     else { return nil }
-    return stride(from: 0, to: bytes.count, by: 4).map { start in
-      let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) }
-      return Double(Float(bitPattern: bits))
+    let words = stride(from: 0, to: bytes.count, by: width).map { start in
+      bytes[start..<start + width].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    }
+    return switch element {
+    case .float32: words.map { Double(Float(bitPattern: $0)) }
+    case .bfloat16: words.map { Double(Float(bitPattern: $0 << 16)) }
+    case .float16: words.map { Double(Float16(bitPattern: UInt16($0))) }
+    default: nil
     }
   }
 

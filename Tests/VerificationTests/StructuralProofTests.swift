@@ -173,12 +173,29 @@ import Verification
       """
     // 1e-30 is below half of the smallest number of float16, 2^-24.
     let written = source.replacing(": f32[2, 2]", with: ": f16[2, 2]")
-      .replacing("[0.5, 1e-30]", with: "[0.5, 0.0]")
+      .replacing("f32[2] = [0.5, 1e-30]", with: "f16[2] = [0.5, 0.0]")
     #expect(try proof(written, of: source).differences == [])
     let larger = source.replacing("1e-30", with: "0.25")
     #expect(
       try proof(written, of: larger).differences.first?.message
         == "reads a value times numbers of channels, expected times numbers of channels")
+  }
+
+  /// Its largest number is 65504, so that 1e6 and 2e6 would be one.
+  @Test func `constants that stay float32 beside float16 are compared as they are`() throws {
+    let source = """
+      graph @m(%x: f32[2], %h: f16[2]) -> (%y, %z) {
+        weight @million: f32[] = [1e6]
+        %s = Mul(%x, @million) : f32[2]
+        %y = Relu(%s) : f32[2] name "relu"
+        %z = Relu(%h) : f16[2]
+      }
+      """
+    #expect(try proof(source, of: source).differences == [])
+    let written = source.replacing("[1e6]", with: "[2e6]")
+    #expect(
+      try proof(written, of: source).differences.first?.message
+        == "reads a value times 2000000.0, expected times 1000000.0")
   }
 
   @Test func `what is multiplied by infinity is not compared`() throws {

@@ -76,7 +76,8 @@ extension PlainForm {
     let given = asked.addWeight(asked.freshName("given"), constant)
     asked.replaceReaders(of: body.inputs[1], with: given)
     let erased = ErasedGraph(
-      asked, outerCodes: [], fullscales: fullscales, isOwn: { _ in false }, numbers: numbers)
+      asked, outerCodes: [], fullscales: fullscales, isOwn: { _ in false },
+      numbers: { $0.weight.flatMap(numbers) })
     return (erased, asked)
   }
 }
