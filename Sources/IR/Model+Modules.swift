@@ -48,6 +48,14 @@ extension Model {
     return isFound
   }
 
+  /// True where any graph has modules, a function's and one that may hold none too.
+  package var namesModules: Bool {
+    func names(_ graph: Graph) -> Bool {
+      !graph.modules.isEmpty || graph.nodeIDs.contains { graph[$0].bodies.contains(where: names) }
+    }
+    return names(graph) || functions.contains { names($0.body) }
+  }
+
   /// Every graph that may hold modules, with the constants that it captures.
   private func forEachGraph(_ body: (Graph, _ outer: [String: Weight]) -> Void) {
     func visit(_ graph: Graph, outer: [String: Weight], depth: Int) {

@@ -25,7 +25,7 @@ package struct PassContext {
   /// For a model as it was read: where it has modules already, a text said so.
   package init(_ settings: PassSettings, read model: Model) {
     self.settings = settings
-    if !model.placedModules.isEmpty { portStatus = .malformedInput }
+    if model.namesModules { portStatus = .malformedInput }
   }
 
   package mutating func warn(_ diagnostic: Diagnostic) { note(diagnostic, .warning) }
