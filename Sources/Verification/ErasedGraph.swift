@@ -57,11 +57,7 @@ final class ErasedGraph {
       order[Int(id.index)] = place
       let node = graph[id]
       guard let output = node.outputs.first ?? nil else { continue }
-      if !node.domain.isEmpty, StructuralProof.wholeFunctions.contains(node.op) {
-        // Attention as one operator gives codes and says what it multiplied by.
-        let factor = node.input(9).flatMap { constant($0) }
-        table[Int(output.index)] = Erased(core: output, factor: factor ?? Factor())
-      }
+      if let result = attention(node, output) { table[Int(output.index)] = result }
       guard node.domain.isEmpty else { continue }
       if node.op == "DequantizeLinear", let operand = node.input(0),
         let scale = node.input(1), constant(scale)?.isScalar == false
@@ -96,6 +92,26 @@ final class ErasedGraph {
         }
       }
     }
+  }
+
+  /// The result of attention as one operator, which is linear in its values.
+  ///
+  /// That of the written model says what it multiplies their codes by, and gives codes and says what it multiplied
+  /// those by. Values of the past have factors of their own and are not followed.
+  private func attention(_ node: Node, _ output: ValueID) -> Erased? {
+    let isWhole = !node.domain.isEmpty && StructuralProof.wholeFunctions.contains(node.op)
+    guard isWhole || node.isStandard("Attention") && node.inputs.count <= 4 else { return nil }
+    let values = node.input(2).map { self[$0] }
+    var result = Erased(
+      core: output, factor: values?.factor ?? Factor(), codes: values?.codes ?? [])
+    if isWhole {
+      for operand in [6, 9] {
+        let factor = node.input(operand).flatMap { constant($0) }
+        result.factor = result.factor.times(factor ?? Factor())
+      }
+    }
+    if !result.factor.isScalar { result.factor.isUnknown = true }
+    return result
   }
 
   subscript(_ value: ValueID) -> Erased {

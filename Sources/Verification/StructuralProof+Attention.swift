@@ -5,8 +5,10 @@ extension StructuralProof {
   /// Functions of a written model that stand for one operator of the source, or for the parts of it.
   static let wholeFunctions = ["Fp8Attention"]
 
-  /// The operator of ONNX: behind queries, keys, values and the mask stand what multiplies the codes of the
-  /// three, the shares of the softmax twice, and the result.
+  /// The operator of ONNX, which is linear in its values.
+  ///
+  /// Behind queries, keys, values and the mask stand what multiplies the codes of the three, the shares of the
+  /// softmax twice, and the result.
   mutating func compareAttention(
     _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
   ) {
@@ -31,11 +33,16 @@ extension StructuralProof {
         }
         continue
       }
+      let source = Reference(scope: pair.source.scope, value: value)
       let reference = Reference(scope: pair.written.scope, value: other)
-      read(
-        Reference(scope: pair.source.scope, value: value),
-        operand == 3 ? mask(behind: reference) : reference, order, place,
-        times: operand < 3 ? multiplier(operand + 4, of: second, pair).inverted : Factor())
+      switch operand {
+      case 2: pushLinear(source, reference, order, place, nil)
+      case 3: read(source, mask(behind: reference), order, place)
+      default:
+        read(
+          source, reference, order, place,
+          times: multiplier(operand + 4, of: second, pair).inverted)
+      }
     }
     if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
       note(order, place, "has operands that are not compared")
@@ -112,7 +119,7 @@ extension StructuralProof {
         made.node.ints("perm") == [0, 2, 1, 3], let data = made.node.input(0)
       else { return false }
       let inner = behind(Reference(scope: key.core.scope, value: data), .written)
-      key = Behind(core: inner.core, factor: key.factor, codes: key.codes)
+      key = Behind(core: inner.core, factor: key.factor, codes: key.codes, outer: key.outer)
     }
     nodeCount += parts.nodeCount
     let scale = Factor(number: Double(second.float("scale") ?? 0))
@@ -121,7 +128,7 @@ extension StructuralProof {
       scale.times(query.factor).times(multiplier(4, of: second, pair)).times(key.factor)
         .times(multiplier(5, of: second, pair)), query.codes + key.codes, order, place)
     balance(
-      Factor(), value.factor.times(multiplier(6, of: second, pair)), value.codes, order, place)
+      parts.value.outer.factor, value.outer.factor, value.outer.codes, order, place)
     for (source, written) in [(parts.query, query), (parts.key, key), (parts.value, value)] {
       push(Pair(source: source.core, written: written.core, order: order, place: place))
     }

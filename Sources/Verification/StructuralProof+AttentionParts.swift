@@ -50,8 +50,9 @@ extension StructuralProof {
     func reference(_ index: Int) -> Reference? {
       product.input(index).map { Reference(scope: scope, value: $0) }
     }
+    // What multiplies the values multiplies the product, and is compared where that is read.
     guard product.isStandard("MatMul"), var shares = plain(reference(0))?.core,
-      let value = plain(reference(1))
+      let value = reference(1).map({ behind($0, .source) })
     else { return nil }
     var nodeCount = 2
     if isMade(shares, by: "Where") {
@@ -70,9 +71,11 @@ extension StructuralProof {
       let key = self.operand(1, of: capped.scores.core),
       let turned = turned(behind(key, .source).core)
     else { return nil }
+    let (queries, keys) = (behind(query, .source), behind(key, .source))
     return AttentionParts(
-      query: behind(query, .source), key: turned.key, value: value, keyAxes: turned.axes,
-      mask: masked.mask, scale: capped.scale, softcap: capped.softcap,
+      query: queries, key: turned.key, value: value, keyAxes: turned.axes, mask: masked.mask,
+      scale: capped.scale.times(queries.outer.factor).times(keys.outer.factor),
+      softcap: capped.softcap,
       nodeCount: nodeCount + masked.nodeCount + capped.nodeCount + 2)
   }
 

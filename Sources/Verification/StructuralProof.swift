@@ -155,6 +155,8 @@ package struct StructuralProof {
     let factor: Factor
     /// FP8 weights whose scales are part of the factor.
     let codes: [Reference]
+    /// What of both comes from graphs around the one that reads the value.
+    var outer = (factor: Factor(), codes: [Reference]())
   }
 
   /// What stands behind a value, in the graph around where it is captured.
@@ -162,22 +164,29 @@ package struct StructuralProof {
     _ reference: Reference, _ side: Side
   ) -> Behind {
     var reference = reference
+    let inner = reference.scope
     var factor = Factor()
     var codes: [Reference] = []
+    var around = (factor: Factor(), codes: [Reference]())
+    func found() -> Behind {
+      Behind(core: reference, factor: factor, codes: codes, outer: around)
+    }
     while true {
       let graph = erased(side, reference.scope)
       let value = graph[reference.value]
-      factor = factor.times(value.factor)
       let scope = reference.scope
-      codes += value.codes.map { defined(Reference(scope: scope, value: $0), side) }
+      let own = value.codes.map { defined(Reference(scope: scope, value: $0), side) }
+      factor = factor.times(value.factor)
+      codes += own
+      if scope != inner {
+        around = (around.factor.times(value.factor), around.codes + own)
+      }
       reference = Reference(scope: reference.scope, value: value.core)
       let outer = defined(reference, side)
-      guard outer != reference else { return Behind(core: reference, factor: factor, codes: codes) }
+      guard outer != reference else { return found() }
       reference = outer
       // A weight around says itself that it is a code; it was counted where it is read.
-      guard self.value(reference, side).weight == nil else {
-        return Behind(core: reference, factor: factor, codes: codes)
-      }
+      guard self.value(reference, side).weight == nil else { return found() }
     }
   }
 
@@ -374,7 +383,10 @@ package struct StructuralProof {
         Reference(scope: pair.source.scope, value: value),
         moved?.data ?? Reference(scope: pair.written.scope, value: other)
       )
-      if index < count || StructuralProof.valueless.contains(op) {
+      if StructuralProof.valueless.contains(op) {
+        let (data, same) = (behind(references.0, .source), behind(references.1, .written))
+        push(Pair(source: data.core, written: same.core, order: order, place: place))
+      } else if index < count {
         pushLinear(references.0, references.1, order, place, channelPlace(op, index, first.node))
       } else {
         let factor = index < joinedCount ? join : nil
@@ -392,13 +404,15 @@ package struct StructuralProof {
     return values
   }
 
-  /// An operand that its operator is linear in: its factor is part of the result's.
+  /// An operand that its operator is linear in: its factor is part of the result's, as far as it comes from the
+  /// same graph.
   mutating func pushLinear(
     _ source: Reference, _ written: Reference, _ order: Int, _ place: String,
     _ channels: ChannelPlace?, isTransposed: Bool = false
   ) {
     let left = behind(source, .source)
     var right = behind(written, .written)
+    balance(left.outer.factor, right.outer.factor, right.outer.codes, order, place)
     if isTransposed, value(left.core, .source).weight == nil { right = untransposed(right) }
     push(
       Pair(

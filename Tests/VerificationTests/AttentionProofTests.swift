@@ -56,7 +56,7 @@ import Verification
     ("is_causal = 0", "is_causal = 1", "is causal, expected the mask of the source"),
     ("Fp8Attention(%q.q, %k.q", "Fp8Attention(%k.q, %q.q", "reads 'k', expected 'q'"),
     ("%k.q, %v.q, %m", "%v.q, %k.q, %m", "reads 'v', expected 'k'"),
-    ("@half, @half, @half, @two", "@half, @half, @two, @two", "reads a value times"),
+    ("@half, @half, @half, @two", "@half, @half, @two, @two", "output 'y': reads a value times"),
     ("@half, @half, @half, @two", "@two, @half, @half, @two", "reads a value times"),
     ("@half, @two, @half, @two)", "@half, @two, @two, @two)", "reads a value times"),
     ("@two, @half, @two)", "@two, @half, @one)", "output 'y': reads a value times"),
@@ -213,6 +213,37 @@ import Verification
     ] {
       let found = try proof(written.replacing(old, with: new), of: source).differences
       #expect(found.contains { $0.message == message }, "\(found)")
+    }
+  }
+
+  /// Attention is linear in its values, and the result is multiplied by what they are.
+  @Test func `what multiplies the values multiplies the result`() throws {
+    let operation = """
+      graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 5, 4], %v: f32[1, 2, 5, 4], %m: f32[3, 5]) -> (%y) {
+        weight @cap: f32[] = [4.0]
+        %y = Attention(%q, %k, %v, %m) {scale = 0.25, softcap = 4.0} : f32[1, 2, 3, 4] name "values"
+      }
+      """
+    func multiplied(_ text: String, _ reader: String) -> String {
+      text.replacing(reader, with: "%v.4 = Mul(%v, @cap) : f32[1, 2, 5, 4]\n  \(reader)").replacing(
+        "(%w, %v)", with: "(%w, %v.4)"
+      ).replacing("%k, %v, %m", with: "%k, %v.4, %m").replacing(
+        "(%v, @half)", with: "(%v.4, @half)")
+    }
+    let written = multiplied(
+      Self.written.replacing("  weight @one", with: "  weight @cap: f32[] = [4.0]\n  weight @one"),
+      "%v.q =")
+    for source in [multiplied(Self.source, "%y ="), multiplied(operation, "%y =")] {
+      let proof = try proof(written, of: source)
+      #expect(proof.differences == [] && proof.notCompared == nil)
+      #expect(
+        try self.proof(Self.written, of: source).differences.map { "\($0.place): \($0.message)" }
+          == ["output 'y': reads a value times 1.0, expected times 4.0"])
+    }
+    for source in [Self.source, operation] {
+      #expect(
+        try proof(written, of: source).differences.map { "\($0.place): \($0.message)" }
+          == ["output 'y': reads a value times 4.0, expected times 1.0"])
     }
   }
 }

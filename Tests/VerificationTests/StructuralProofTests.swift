@@ -198,6 +198,26 @@ import Verification
         == "reads a value times 2000000.0, expected times 1000000.0")
   }
 
+  /// The product is linear in what it captures, and nothing behind it tells what that was multiplied by outside.
+  @Test func `a factor of what a body captures is compared`() throws {
+    let source = """
+      graph @m(%x: f32[2, 2], %k: bool[]) -> (%y) {
+        weight @six: f32[] = [6.0]
+        %v = Mul(%x, @six) : f32[2, 2]
+        %y = If(%k) {then_branch = graph @a() -> (%a) {
+          %a = MatMul(%x, %v) : f32[2, 2] name "product"
+        }, else_branch = graph @b() -> (%b) {
+          %b = Relu(%x) : f32[2, 2]
+        }} : f32[2, 2]
+      }
+      """
+    #expect(try proof(source, of: source).differences == [])
+    let written = source.replacing("[6.0]", with: "[5.0]")
+    #expect(
+      try proof(written, of: source).differences.map { "\($0.place): \($0.message)" }
+        == ["node 'product' (MatMul): reads a value times 5.0, expected times 6.0"])
+  }
+
   @Test func `what is multiplied by infinity is not compared`() throws {
     let source = """
       graph @m(%x: f32[2]) -> (%y) {
