@@ -69,7 +69,7 @@ test-commands:
 	$(MAKE) fuzz FUZZ_SECONDS=5
 
 # A minute of what 'make soak' does for hours, always the same.
-SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30,--count $(count))
+SHORT_SOAK := $(foreach count,models=300 texts=100 json=100 npz=50 faults=20 lasting=10 kills=20 graphs=30 planted=20,--count $(count))
 
 demo: build runtime
 	@FP8C=$(FP8C) \

@@ -221,11 +221,13 @@ class RandomGraph:
         self.node("MatMul", [shares[0], parts[2][0]], [batch, length, depth])
 
     def branch(self):
-        """An If whose branches each hold a linear layer."""
+        """An If whose branches each hold a linear layer of what they capture."""
         value = self.some(2)
         if not value:
             return
         name, shape = value
+        if self.rnd.random() < 0.5:
+            name = self.node("Mul", [name, self.bound(1.25)], shape)[0]
         width = self.rnd.choice((4, 8))
         condition = self.name("condition")
         self.initializers.append(numpy_helper.from_array(np.array(self.rnd.random() < 0.5), condition))
@@ -323,7 +325,8 @@ class RandomGraph:
             self.shape]
         for _ in range(self.rnd.randrange(3, 16)):
             self.rnd.choice(makers)()
-        read = {name for node in self.nodes for name in node.input}
+        inner = [node for outer in self.nodes for attribute in outer.attribute for node in attribute.g.node]
+        read = {name for node in self.nodes + inner for name in node.input}
         ends = [value for value in self.values if value[0] not in read and value not in given] or [self.some()]
         if ends[0] in given:
             ends = [self.node("Identity", [ends[0][0]], ends[0][1])]

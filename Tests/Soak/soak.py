@@ -13,11 +13,12 @@ import time
 
 import faults
 import graphs
+import planted
 from mutants import Mutants
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 COUNTS = {"models": 100_000, "texts": 10_000, "json": 20_000, "npz": 2_000, "faults": 100_000, "lasting": 1_000, "limits": 1, "kills": 500,
-          "disks": 4, "graphs": 2_000}
+          "disks": 4, "graphs": 2_000, "planted": 500}
 
 
 def mutant(job):
@@ -39,7 +40,8 @@ def mutants(options, group, count):
 
 
 GROUPS = {"models": mutants, "texts": mutants, "json": mutants, "npz": mutants,
-          "faults": faults.injections, "lasting": faults.lasting, "limits": faults.limits, "kills": faults.kills, "disks": faults.full_disks, "graphs": graphs.graphs}
+          "faults": faults.injections, "lasting": faults.lasting, "limits": faults.limits, "kills": faults.kills, "disks": faults.full_disks, "graphs": graphs.graphs,
+          "planted": planted.faults}
 
 
 def main():
