@@ -5,15 +5,29 @@ extension StructuralProof {
   /// Functions of a written model that stand for one operator of the source, or for the parts of it.
   static let wholeFunctions = ["Fp8Attention"]
 
+  /// Attributes of ONNX's operator that are compared, or that say how numbers are rounded and what further results are; of
+  /// others -1 says that they do nothing.
+  private static let followed: Set<String> = [
+    "is_causal", "kv_num_heads", "q_num_heads", "qk_matmul_output_mode", "scale", "softcap",
+    "softmax_precision",
+  ]
+
   /// The operator of ONNX, which is linear in its values.
+  ///
+  /// Where its operands have three axes the written model takes the heads apart in front of its operator and lays them
+  /// side by side behind it.
   ///
   /// Behind queries, keys, values and the mask stand what multiplies the codes of the three, the shares of the
   /// softmax twice, and the result.
   mutating func compareAttention(
-    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String
+    _ first: Node, _ pair: Pair, _ second: Node, _ order: Int, _ place: String,
+    isMerged: Bool = false
   ) {
     nodeCount += 1
-    compareAttributes(first, second, pair, order, place)
+    for attribute in first.attributes
+    where !StructuralProof.followed.contains(attribute.name) && attribute.value != .int(-1) {
+      note(order, place, "has no attribute '\(attribute.name)'")
+    }
     if (first.int("is_causal") ?? 0 != 0) != (second.int("is_causal") ?? 0 != 0) {
       note(order, place, "attribute 'is_causal' is another")
     }
@@ -35,19 +49,56 @@ extension StructuralProof {
       }
       let source = Reference(scope: pair.source.scope, value: value)
       let reference = Reference(scope: pair.written.scope, value: other)
-      switch operand {
-      case 2: pushLinear(source, reference, order, place, nil)
-      case 3: read(source, mask(behind: reference), order, place)
-      default:
-        read(
-          source, reference, order, place,
-          times: multiplier(operand + 4, of: second, pair).inverted)
+      if operand == 3 {
+        read(source, mask(behind: reference), order, place)
+        continue
       }
+      let left = behind(source, .source)
+      var right = behind(reference, .written)
+      if isMerged {
+        guard let heads = first.int(operand == 0 ? "q_num_heads" : "kv_num_heads"),
+          let whole = whole(right, heads: heads)
+        else { return note(order, place, "takes the heads of operand \(operand) apart otherwise") }
+        right = whole
+      }
+      if operand == 2 {
+        balance(left.outer.factor, right.outer.factor, right.outer.codes, order, place)
+      } else {
+        let factor = multiplier(operand + 4, of: second, pair)
+        balance(left.factor, right.factor.times(factor), right.codes, order, place)
+      }
+      push(Pair(source: left.core, written: right.core, order: order, place: place))
     }
     if first.inputs.dropFirst(4).contains(where: { $0 != nil }) {
       note(order, place, "has operands that are not compared")
     }
     balanceShares(second, pair, order, place)
+  }
+
+  /// The attention whose heads a `Reshape` lays side by side: [batch, heads, rows, depth] as [batch, rows, heads * depth].
+  func attention(mergedBy reshape: Node, _ scope: Int) -> Node? {
+    guard isReshape(reshape, to: [0, 0, -1], scope), let data = reshape.input(0),
+      let inner = moved(
+        behind(Reference(scope: scope, value: data), .written), by: "Transpose",
+        where: { $0.ints("perm") == [0, 2, 1, 3] }),
+      inner.core.scope == scope, let made = producer(inner.core, .written),
+      made.node.op == "Fp8Attention"
+    else { return nil }
+    return made.node
+  }
+
+  /// What an operand's heads were taken apart of: [batch, rows, heads * depth].
+  private func whole(_ operand: Behind, heads: Int64) -> Behind? {
+    guard
+      let rows = moved(operand, by: "Transpose", where: { $0.ints("perm") == [0, 2, 1, 3] })
+    else { return nil }
+    return moved(rows, by: "Reshape") { isReshape($0, to: [0, 0, heads, -1], rows.core.scope) }
+  }
+
+  private func isReshape(_ node: Node, to sizes: [Int64], _ scope: Int) -> Bool {
+    node.int("allowzero") ?? 0 == 0
+      && node.input(1).flatMap({ value(Reference(scope: scope, value: $0), .written).weight })?
+        .integers == sizes
   }
 
   /// What the products of queries and keys are multiplied by; `nil` where the depth is not known.
@@ -115,11 +166,10 @@ extension StructuralProof {
     var key = behind(keys, .written)
     if parts.keyAxes == [0, 2, 3, 1] {
       // Heads stand in front of rows before the operator, in the source only behind the exchange.
-      guard let made = producer(key.core, .written), made.node.isStandard("Transpose"),
-        made.node.ints("perm") == [0, 2, 1, 3], let data = made.node.input(0)
+      guard
+        let inner = moved(key, by: "Transpose", where: { $0.ints("perm") == [0, 2, 1, 3] })
       else { return false }
-      let inner = behind(Reference(scope: key.core.scope, value: data), .written)
-      key = Behind(core: inner.core, factor: key.factor, codes: key.codes, outer: key.outer)
+      key = inner
     }
     nodeCount += parts.nodeCount
     let scale = Factor(number: Double(second.float("scale") ?? 0))

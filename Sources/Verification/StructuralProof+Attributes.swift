@@ -2,32 +2,23 @@ internal import IR
 
 /// What a node says beside its operands.
 extension StructuralProof {
-  /// Attributes that lowering writes out or moves elsewhere; compared where both sides give them.
-  private static let derived: Set<String> = [
-    "auto_pad", "pads", "kernel_shape", "axis", "output_dtype",
-  ]
-
+  /// The attributes of one operator on both sides.
   mutating func compareAttributes(
     _ first: Node, _ second: Node, _ pair: Pair, _ order: Int, _ place: String
   ) {
-    let isOne = first.op == second.op
+    let padding = first.domain.isEmpty ? ["auto_pad", "pads"] : []
+    if !padding.isEmpty { comparePadding(first, second, pair, order, place) }
     for attribute in second.attributes
-    where isOne && !StructuralProof.derived.contains(attribute.name)
-      && first[attribute: attribute.name] == nil
+    where first[attribute: attribute.name] == nil && !padding.contains(attribute.name)
+      && !isImplied(attribute, by: first)
     {
       note(order, place, "has an attribute '\(attribute.name)', expected none")
     }
-    let padsItself = first.string("auto_pad").map { $0 != "NOTSET" } ?? false
-    for attribute in first.attributes where !padsItself || attribute.name != "pads" {
-      if attribute.name == "pads",
-        let moved = movedPadding(of: first, pair.source.scope, to: second, pair.written.scope)
-      {
-        if attribute.value != .ints(moved.amounts) { note(order, place, "has another padding") }
-        continue
-      }
+    for attribute in first.attributes where !padding.contains(attribute.name) {
       guard let other = second[attribute: attribute.name] else {
-        if !isOne || StructuralProof.derived.contains(attribute.name) { continue }
-        note(order, place, "has no attribute '\(attribute.name)'")
+        if !isImplied(attribute, by: second) {
+          note(order, place, "has no attribute '\(attribute.name)'")
+        }
         continue
       }
       if case .graph(let body) = attribute.value, case .graph(let copy) = other {
@@ -54,6 +45,14 @@ extension StructuralProof {
         note(order, place, "attribute '\(attribute.name)' is another")
       }
     }
+  }
+
+  /// True for what a node does without the attribute as well, which lowering writes out: a softmax's last axis, and the
+  /// float type of a dequantized number.
+  private func isImplied(_ attribute: Attribute, by node: Node) -> Bool {
+    node.isStandard("Softmax") && attribute.name == "axis" && attribute.value == .int(-1)
+      || node.isStandard("DequantizeLinear") && attribute.name == "output_dtype"
+        && isHighPrecision(attribute.value)
   }
 
   /// True where an attribute names a float type, which the written model may have another of.

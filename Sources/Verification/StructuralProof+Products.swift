@@ -41,13 +41,11 @@ extension StructuralProof {
       }
       balance(source, behind.factor, behind.codes, order, place)
       var reference = Reference(scope: scope, value: other)
-      // The bias of a convolution is laid along its channels.
-      let column = self.behind(reference, .written)
-      if let made = producer(column.core, .written),
-        ["Reshape", "Unsqueeze"].contains(made.node.op),
-        let data = made.node.input(0)
-      {
-        reference = Reference(scope: column.core.scope, value: data)
+      if op == "Conv" {
+        guard let row = self.bias(laidAlongChannels: reference, of: first, pair.source.scope) else {
+          return note(order, place, "adds a bias along another axis than that of its channels")
+        }
+        reference = row
       }
       read(
         Reference(scope: pair.source.scope, value: bias), reference, order, place,
@@ -66,43 +64,32 @@ extension StructuralProof {
         Reference(scope: pair.source.scope, value: value),
         moved?.data ?? Reference(scope: product.scope, value: other), order, place,
         op == "Conv" ? .first : index == 0 ? .secondLast : .last,
-        isTransposed: first.int(index == 0 ? "transA" : "transB") == 1)
+        isTransposed: first.op == "Gemm" && first.isTransposed(index))
     }
   }
 
-  /// A padding that stands in front of a convolution of the written model, and the amounts of its axes.
-  struct Padding {
-    let data: Reference
-    let amounts: [Int64]
-  }
-
-  /// The padding with zeros that a convolution had and no longer has: hardware knows none with two unlike ends.
-  func movedPadding(of first: Node, _ source: Int, to second: Node, _ scope: Int) -> Padding? {
-    let hasItsOwn = first.string("auto_pad").map { $0.hasPrefix("SAME") } ?? false
-    guard first.op == "Conv", second.op == "Conv",
-      hasItsOwn || first.ints("pads")?.contains(where: { $0 != 0 }) == true,
-      second.ints("pads")?.contains(where: { $0 != 0 }) != true, let input = second.input(0)
+  /// The bias that a column was made of, with an axis of one element for each axis behind the channels.
+  private func bias(
+    laidAlongChannels column: Reference, of convolution: Node, _ scope: Int
+  ) -> Reference? {
+    let column = behind(column, .written).core
+    guard let kernel = convolution.input(1),
+      let rank = value(Reference(scope: scope, value: kernel), .source).type?.tensor?.shape?.count,
+      rank > 2
     else { return nil }
-    let operand = behind(Reference(scope: scope, value: input), .written).core
-    guard let made = producer(operand, .written), made.node.op == "Pad",
-      made.node.string("mode").map({ $0 == "constant" }) ?? true,
-      made.node.inputs.count == 2, let data = made.node.input(0), let amounts = made.node.input(1),
-      let all = value(Reference(scope: operand.scope, value: amounts), .written).weight?.integers,
-      all.count >= 4
-    else { return nil }
-    let (front, end) = (all.prefix(all.count / 2), all.suffix(all.count / 2))
-    guard front.prefix(2) + end.prefix(2) == [0, 0, 0, 0] else { return nil }
-    let moved = behind(Reference(scope: operand.scope, value: data), .written).core
-    // The source's own padding is not the one that was moved.
-    if let value = first.input(0),
-      producer(behind(Reference(scope: source, value: value), .source).core, .source)?.node.op
-        == "Pad", producer(moved, .written)?.node.op != "Pad"
-    {
-      return nil
+    func isColumn(_ sizes: [Int64]?) -> Bool {
+      guard let sizes else { return false }
+      return sizes.suffix(rank - 2).allSatisfy { $0 == 1 }
+        && (sizes.count == rank - 1 || sizes.count == rank && sizes[0] == 1)
     }
-    return Padding(
-      data: moved,
-      amounts: Array(front.dropFirst(2) + end.dropFirst(2)))
+    if let weight = value(column, .written).weight {
+      return isColumn(weight.type().sizes) ? column : nil
+    }
+    guard let made = producer(column, .written), made.node.isStandard("Reshape"),
+      let data = made.node.input(0), let shape = made.node.input(1),
+      isColumn(value(Reference(scope: column.scope, value: shape), .written).weight?.integers)
+    else { return nil }
+    return Reference(scope: column.scope, value: data)
   }
 
   /// The operand of a sum that is a product, and the other one.
@@ -118,4 +105,9 @@ extension StructuralProof {
     }
     return nil
   }
+}
+
+extension Node {
+  /// Whether a `Gemm` exchanges the axes of an operand, 0 or 1, which every number but 0 says.
+  func isTransposed(_ operand: Int) -> Bool { int(operand == 0 ? "transA" : "transB") ?? 0 != 0 }
 }

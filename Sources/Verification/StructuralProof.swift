@@ -343,6 +343,10 @@ package struct StructuralProof {
       return compareProduct(first.node, pair, second.node, order, place)
     case ("Attention", "Fp8Attention"):
       return compareAttention(first.node, pair, second.node, order, place)
+    case ("Attention", "Reshape"):
+      if let attention = attention(mergedBy: second.node, pair.written.scope) {
+        return compareAttention(first.node, pair, attention, order, place, isMerged: true)
+      }
     case (_, "Fp8Attention"):
       if !compareAttentionParts(first.node, pair, second.node, order, place) {
         leave(place, "became attention as one operator from parts that are not followed")
@@ -412,12 +416,22 @@ package struct StructuralProof {
   ) {
     let left = behind(source, .source)
     var right = behind(written, .written)
+    let isMoved = isTransposed && value(left.core, .source).weight == nil
+    if isMoved {
+      guard
+        let operand = moved(
+          right, by: "Transpose", where: { $0.ints("perm") ?? [1, 0] == [1, 0] })
+      else {
+        return note(
+          order, place, "reads an operand with its axes as they are, expected them exchanged")
+      }
+      right = operand
+    }
     balance(left.outer.factor, right.outer.factor, right.outer.codes, order, place)
-    if isTransposed, value(left.core, .source).weight == nil { right = untransposed(right) }
     push(
       Pair(
         source: left.core, written: right.core, order: order, place: place,
-        isTransposed: isTransposed && value(left.core, .source).weight != nil, channels: channels))
+        isTransposed: isTransposed && !isMoved, channels: channels))
   }
 
   /// Where the output channels of a product's operand are.
@@ -427,19 +441,23 @@ package struct StructuralProof {
     case "ConvTranspose": .second
     case "Einsum", "Gather", "GatherND": .last
     case "MatMul": index == 0 ? .secondLast : .last
-    case "Gemm": (node.int(index == 0 ? "transA" : "transB") == 1) == (index == 0) ? .last : .first
+    case "Gemm": node.isTransposed(index) == (index == 0) ? .last : .first
     default: nil
     }
   }
 
-  /// What is behind the exchange of two axes, which a product's attribute stands for in the source.
-  private func untransposed(
-    _ value: Behind
-  ) -> Behind {
-    guard let made = producer(value.core, .written), made.node.op == "Transpose",
-      made.node.ints("perm") ?? [1, 0] == [1, 0], let data = made.node.input(0)
-    else { return value }
-    return behind(Reference(scope: value.core.scope, value: data), .written)
+  /// What a node of the written model moves the elements of, with all that it is multiplied by; `nil` behind another node.
+  func moved(_ value: Behind, by op: String, where isThat: (Node) -> Bool) -> Behind? {
+    guard let made = producer(value.core, .written), made.node.isStandard(op), isThat(made.node),
+      let data = made.node.input(0)
+    else { return nil }
+    let inner = behind(Reference(scope: value.core.scope, value: data), .written)
+    return Behind(
+      core: inner.core, factor: value.factor.times(inner.outer.factor),
+      codes: value.codes + inner.outer.codes,
+      outer: (
+        value.outer.factor.times(inner.outer.factor), value.outer.codes + inner.outer.codes
+      ))
   }
 }
 

@@ -87,6 +87,14 @@ def attribute(rnd, node, *_):
         return f"attribute {chosen.name} of {node.op_type}"
 
 
+def dropped(rnd, node, *_):
+    if node.attribute:
+        chosen = rnd.randrange(len(node.attribute))
+        name = node.attribute[chosen].name
+        del node.attribute[chosen]
+        return f"no attribute {name} of {node.op_type}"
+
+
 def constant(rnd, _, __, constants):
     return altered(rnd, rnd.choice(list(constants))) if constants else None
 
@@ -100,7 +108,7 @@ def bypassed(rnd, node, nodes, _):
                     return f"{reader.op_type} reads what {node.op_type} reads"
 
 
-FAULTS = (swapped, rewired, rewired, renamed, attribute, constant, constant, bypassed)
+FAULTS = (swapped, rewired, rewired, renamed, attribute, dropped, constant, constant, bypassed)
 
 
 def planted(rnd, model):

@@ -194,6 +194,55 @@ import Verification
     #expect(try proof(Self.written, of: swapped).notCompared?.place == "node 'values' (MatMul)")
   }
 
+  /// Heads of two that lie side by side, [batch, rows, heads * depth], are taken apart and laid so again.
+  @Test func `the operator of ONNX over merged heads is the one behind what takes them apart`()
+    throws
+  {
+    let source = """
+      graph @m(%q: f32[1, 3, 8], %k: f32[1, 5, 8], %v: f32[1, 5, 8]) -> (%y) {
+        %y = Attention(%q, %k, %v) {q_num_heads = 2, kv_num_heads = 2} : f32[1, 3, 8] name "a"
+      }
+      """
+    let written = """
+      graph @m(%q: f32[1, 3, 8], %k: f32[1, 5, 8], %v: f32[1, 5, 8]) -> (%y) {
+        weight @apart: i64[4] = [0, 0, 2, -1]
+        weight @whole: i64[3] = [0, 0, -1]
+        weight @zero: f32[] = [0.0]
+        weight @one: f32[] = [1.0]
+        %qs = Reshape(%q, @apart) : f32[1, 3, 2, 4]
+        %qh = Transpose(%qs) {perm = [0, 2, 1, 3]} : f32[1, 2, 3, 4]
+        %ks = Reshape(%k, @apart) : f32[1, 5, 2, 4]
+        %kh = Transpose(%ks) {perm = [0, 2, 1, 3]} : f32[1, 2, 5, 4]
+        %vs = Reshape(%v, @apart) : f32[1, 5, 2, 4]
+        %vh = Transpose(%vs) {perm = [0, 2, 1, 3]} : f32[1, 2, 5, 4]
+        %o = "ai.fp8c.gaudi2"::Fp8Attention(%qh, %kh, %vh, @zero, @one, @one, @one, @one, @one, @one) {is_causal = 0, saturate_at = 240.0, scale = 0.5, softcap = 0.0, to = 1} : f32[1, 2, 3, 4] name "a"
+        %r = Transpose(%o) {perm = [0, 2, 1, 3]} : f32[1, 3, 2, 4]
+        %y = Reshape(%r, @whole) : f32[1, 3, 8]
+      }
+      """
+    #expect(try proof(written, of: source).differences == [])
+    for (old, new, message) in [
+      ("q_num_heads = 2", "q_num_heads = 4", "takes the heads of operand 0 apart otherwise"),
+      ("kv_num_heads = 2", "kv_num_heads = 4", "takes the heads of operand 1 apart otherwise"),
+      (
+        "q_num_heads = 2", "left_window_size = 3, q_num_heads = 2",
+        "has no attribute 'left_window_size'"
+      ),
+    ] {
+      let found = try proof(written, of: source.replacing(old, with: new)).differences
+      #expect(found.contains { $0.message == message }, "\(found)")
+    }
+    let turned = written.replacing(
+      "Transpose(%ks) {perm = [0, 2, 1, 3]}", with: "Transpose(%ks) {perm = [1, 2, 0, 3]}")
+    #expect(
+      try proof(turned, of: source).differences.map(\.message)
+        == ["takes the heads of operand 1 apart otherwise"])
+    let exchanged = written.replacing("Reshape(%k, @apart)", with: "Reshape(%v, @apart)")
+    #expect(
+      try proof(exchanged, of: source).differences.map(\.message)
+        == ["reads 'v', expected 'k'"])
+  }
+
   @Test func `the numbers of the operator of ONNX are those of the one it becomes`() throws {
     let source = """
       graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 5, 4], %v: f32[1, 2, 5, 4], %m: f32[3, 5]) -> (%y) {
@@ -209,7 +258,7 @@ import Verification
     for (old, new, message) in [
       ("scale = 0.5", "scale = 0.25", "attribute 'scale' is 0.25, expected 0.5"),
       ("is_causal = 0", "is_causal = 1", "attribute 'is_causal' is another"),
-      ("softcap = 4.0", "softcap = 0.0", "attribute 'softcap' is another"),
+      ("softcap = 4.0", "softcap = 0.0", "attribute 'softcap' is 0.0, expected 4.0"),
     ] {
       let found = try proof(written.replacing(old, with: new), of: source).differences
       #expect(found.contains { $0.message == message }, "\(found)")

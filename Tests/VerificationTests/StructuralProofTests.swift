@@ -157,6 +157,23 @@ import Verification
       }
       """
     #expect(try proof(written, of: source).differences == [])
+    // Along the last axis it is another bias, with two columns as well.
+    for column in ["i64[4] = [1, 1, 1, -1]", "i64[3] = [1, 1, -1]", "i64[3] = [1, -1, 1]"] {
+      let turned = written.replacing("i64[4] = [1, -1, 1, 1]", with: column)
+      #expect(
+        try proof(turned, of: source).differences.first?.message
+          == "adds a bias along another axis than that of its channels")
+    }
+    // So is one that is computed, where the sizes say it.
+    func computed(_ text: String) -> String {
+      text.replacing("%x: f32[1, 2, 3, 3]", with: "%x: f32[1, 2, 3, 3], %n: f32[2]")
+        .replacing("(@b", with: "(%n").replacing("@b)", with: "%n)")
+    }
+    #expect(try proof(computed(written), of: computed(source)).differences == [])
+    let flat = computed(written).replacing("[1, -1, 1, 1]", with: "[1, 1, 1, -1]")
+    #expect(
+      try proof(flat, of: computed(source)).differences.first?.message
+        == "adds a bias along another axis than that of its channels")
     let other = written.replacing("Mul(%a, @v)", with: "Mul(%a, %a)")
     #expect(try proof(other, of: source).differences.count > 0)
   }
@@ -218,6 +235,39 @@ import Verification
         == ["node 'product' (MatMul): reads a value times 5.0, expected times 6.0"])
   }
 
+  /// Both operands are square, so that no shape tells.
+  @Test func `an operand whose axes a Gemm exchanges is read exchanged`() throws {
+    func source(_ attributes: String) -> String {
+      """
+      graph @m(%x: f32[4, 4]) -> (%y) {
+        weight @w: f32[4, 4] stored raw 0+64
+        %r = Relu(%x) : f32[4, 4] name "relu"
+        %y = Gemm(%r, @w) {\(attributes)} : f32[4, 4] name "layer"
+      }
+      """
+    }
+    let kept = """
+      graph @m(%x: f32[4, 4]) -> (%y) {
+        weight @w: f32[4, 4] stored raw 0+64
+        %r = Relu(%x) : f32[4, 4] name "relu"
+        %y = MatMul(%r, @w) : f32[4, 4] name "layer"
+      }
+      """
+    let exchanged = kept.replacing(
+      "%y = MatMul(%r", with: "%t = Transpose(%r) {perm = [1, 0]} : f32[4, 4]\n%y = MatMul(%t")
+    #expect(try proof(kept, of: source("transA = 0")).differences == [])
+    #expect(try proof(exchanged, of: source("transA = 0")).differences.count == 1)
+    // Every number but 0 exchanges them.
+    for number in [1, -1] {
+      #expect(try proof(exchanged, of: source("transA = \(number)")).differences == [])
+      #expect(
+        try proof(kept, of: source("transA = \(number)")).differences.map(\.message)
+          == ["reads an operand with its axes as they are, expected them exchanged"])
+      let claims = try proof(kept, of: source("transB = \(number)")).claims
+      #expect(claims.map(\.permutation) == [[1, 0]])
+    }
+  }
+
   @Test func `what is multiplied by infinity is not compared`() throws {
     let source = """
       graph @m(%x: f32[2]) -> (%y) {
@@ -254,6 +304,39 @@ import Verification
     let dropped = written.replacing("Conv(%p", with: "Conv(%r")
     #expect(
       try proof(dropped, of: source).differences.first?.message == "attribute 'pads' is another")
+  }
+
+  /// By hand: 8 numbers, a kernel of 4 and one output for each make three zeros; one for every second makes two.
+  @Test func `a rule of padding is the numbers that it gives`() throws {
+    func source(_ attributes: String) -> String {
+      """
+      graph @m(%x: f32[1, 2, 8, 8]) -> (%y) {
+        weight @w: f32[4, 2, 4, 4] stored raw 0+512
+        %y = Conv(%x, @w) {\(attributes)} : f32[1, 4, "h", "w"] name "c"
+      }
+      """
+    }
+    let cases = [
+      ("auto_pad = \"SAME_UPPER\"", "pads = [1, 1, 2, 2]"),
+      ("auto_pad = \"SAME_LOWER\"", "pads = [2, 2, 1, 1]"),
+      ("auto_pad = \"SAME_UPPER\", strides = [2, 2]", "pads = [1, 1, 1, 1], strides = [2, 2]"),
+      ("auto_pad = \"SAME_UPPER\", dilations = [1, 2]", "dilations = [1, 2], pads = [1, 3, 2, 3]"),
+      ("auto_pad = \"VALID\"", ""), ("auto_pad = \"NOTSET\"", "pads = [0, 0, 0, 0]"),
+    ]
+    for (rule, numbers) in cases {
+      #expect(try proof(source(numbers), of: source(rule)).differences == [], "\(rule)")
+    }
+    for (rule, numbers) in [
+      (cases[0].0, cases[1].1), (cases[0].0, ""), ("auto_pad = \"VALID\"", cases[0].1),
+    ] {
+      #expect(
+        try proof(source(numbers), of: source(rule)).differences.map(\.message)
+          == ["has another padding"])
+    }
+    let unknown = source(cases[0].0).replacing("8, 8]", with: "8, \"n\"]")
+    #expect(
+      try proof(source(cases[0].1), of: unknown).notCompared?.reason
+        == "has a padding that follows from sizes which are not known")
   }
 
   @Test func `a mask of booleans is the same as what is added for it`() throws {
@@ -302,6 +385,33 @@ import Verification
             == "has no attribute 'ceil_mode'")
       }
     }
+    // Zeros around need not be said, what is not zero does.
+    let bare = source.replacing(", pads = [0, 0, 0, 0]", with: "")
+    #expect(try proof(bare, of: source).differences == [])
+    #expect(try proof(source, of: bare).differences == [])
+    let padded = source.replacing("pads = [0, 0, 0, 0]", with: "pads = [0, 0, 1, 1]")
+    #expect(
+      try proof(bare, of: padded).differences.map(\.message) == ["attribute 'pads' is another"])
+    // A softmax is over the last axis where none is said.
+    let softmax = "graph @m(%x: f32[2, 4]) -> (%y) { %y = Softmax(%x) : f32[2, 4] name \"s\" }"
+    func said(_ axis: Int) -> String {
+      softmax.replacing("(%x) :", with: "(%x) {axis = \(axis)} :")
+    }
+    #expect(try proof(said(-1), of: softmax).differences == [])
+    #expect(try proof(said(0), of: softmax).differences.count == 1)
+    #expect(try proof(softmax, of: said(0)).differences.count == 1)
+    // A model's own codes become what is computed in, said or not; what is a code stays the same one.
+    let decoded = """
+      graph @m(%x: i8[4], %s: f32[]) -> (%y) {
+        %y = DequantizeLinear(%x, %s) : f32[4] name "d"
+      }
+      """
+    let named = decoded.replacing("%s) :", with: "%s) {output_dtype = 16} :")
+    #expect(try proof(named, of: decoded).differences == [])
+    let encoded = decoded.replacing("i8[4]", with: "f32[4]")
+      .replacing("DequantizeLinear(%x, %s) : f32", with: "QuantizeLinear(%x, %s) : u8")
+    let wider = encoded.replacing("%s) : u8", with: "%s) {output_dtype = 4} : u16")
+    #expect(try proof(wider, of: encoded).differences.count == 1)
     // The precision that is computed in may be another, a type of integers not.
     let cast = "graph @m(%x: i64[4]) -> (%y) { %y = Cast(%x) {to = 1} : f32[4] name \"c\" }"
     #expect(try proof(cast.replacing("to = 1", with: "to = 16"), of: cast).differences == [])
