@@ -27,8 +27,10 @@ extension StructuralProof {
           add(copy, to: .written, parent: pair.written.scope)
         )
         pairOutputs(scopes.0, scopes.1)
-      } else if case .tensor = attribute.value {
-        continue
+      } else if case .tensor(let tensor) = attribute.value, case .tensor(let copy) = other {
+        if !claim(pair, attribute.name, tensor.weight, copy.weight) {
+          note(order, place, "attribute '\(attribute.name)' is another")
+        }
       } else if case .float(let value) = attribute.value, case .float(let number) = other,
         value.isNaN, number.isNaN
       {

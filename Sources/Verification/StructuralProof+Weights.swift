@@ -26,16 +26,35 @@ extension StructuralProof {
     let claim = Claim(
       sourceName: value(pair.source, .source).name, source: weight, writtenName: name,
       written: copy, permutation: pair.isTransposed ? [1, 0] : nil, channelAxis: axis)
+    let index = add(claim, of: pair)
+    guard isCode else { return }
+    let first = codeClaims[pair.written] ?? index
+    codeClaims[pair.written] = first
+    if first != index { sameCodes[index] = first }
+  }
+
+  /// The elements of a tensor that a node has as an attribute; `false` where it is no tensor of that type.
+  mutating func claim(_ pair: Pair, _ attribute: String, _ tensor: Weight, _ copy: Weight) -> Bool {
+    let (type, other) = (tensor.type(), copy.type())
+    guard type.shape == other.shape,
+      type.element == other.element || type.element.isHighPrecision && other.element.isHighPrecision
+    else { return false }
+    let name = "\(value(pair.source, .source).name).\(attribute)"
+    _ = add(
+      Claim(
+        sourceName: name, source: tensor, writtenName: name, written: copy, permutation: nil,
+        channelAxis: 0), of: pair)
+    return true
+  }
+
+  private mutating func add(_ claim: Claim, of pair: Pair) -> Int {
     let key = Claimed(source: pair.source, claim: claim)
     let index = claimed[key] ?? claims.count
     if claimed.updateValue(index, forKey: key) == nil {
       claims.append(claim)
       claimSources.append(pair.source)
     }
-    guard isCode else { return }
-    let first = codeClaims[pair.written] ?? index
-    codeClaims[pair.written] = first
-    if first != index { sameCodes[index] = first }
+    return index
   }
 
   /// One weight of the source that is written twice alike was untied.

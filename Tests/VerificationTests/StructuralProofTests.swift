@@ -412,6 +412,18 @@ import Verification
       .replacing("DequantizeLinear(%x, %s) : f32", with: "QuantizeLinear(%x, %s) : u8")
     let wider = encoded.replacing("%s) : u8", with: "%s) {output_dtype = 4} : u16")
     #expect(try proof(wider, of: encoded).differences.count == 1)
+    // A tensor has its elements compared as a weight's are, in its own type and shape.
+    let filled = """
+      graph @m(%s: i64[1]) -> (%y) {
+        %y = ConstantOfShape(%s) {value = tensor f32[1] = [2.0]} : f32["n"] name "c"
+      }
+      """
+    let claims = try proof(filled.replacing("[2.0]", with: "[3.0]"), of: filled).claims
+    #expect(claims.map(\.sourceName) == ["y.value"])
+    #expect(claims.map(\.source) != claims.map(\.written))
+    #expect(
+      try proof(filled.replacing("tensor f32[1] = [2.0]", with: "tensor i64[1] = [2]"), of: filled)
+        .differences.map(\.message) == ["attribute 'value' is another"])
     // The precision that is computed in may be another, a type of integers not.
     let cast = "graph @m(%x: i64[4]) -> (%y) { %y = Cast(%x) {to = 1} : f32[4] name \"c\" }"
     #expect(try proof(cast.replacing("to = 1", with: "to = 16"), of: cast).differences == [])
