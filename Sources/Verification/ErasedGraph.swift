@@ -25,6 +25,7 @@ final class ErasedGraph {
   /// What is behind the values that are not what counts themselves, by the value's index.
   private var table: [Erased?]
   private let outerCodes: Set<String>
+  private let ownQuantizers: [String: String]
   private var measuredScales: [ValueID: Factor] = [:]
   private let numbers: (Value) -> [Double]?
 
@@ -41,13 +42,15 @@ final class ErasedGraph {
   static let products: Set<String> = ["MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum"]
 
   /// `outerCodes` are the names of FP8 weights around this graph; a value that `isOwn` names is no scale of a
-  /// quantizer that was put in.
+  /// quantizer that was put in, and `ownQuantizers` are what the source's give, with their operators.
   init(
     _ graph: Graph, outerCodes: Set<String>, fullscales: [Double], isOwn: (String) -> Bool,
+    ownQuantizers: [String: String] = [:],
     numbers: @escaping (Value) -> [Double]?
   ) {
     self.graph = graph
     self.outerCodes = outerCodes
+    self.ownQuantizers = ownQuantizers
     self.numbers = numbers
     order = [Int](repeating: 0, count: graph.nodeLimit)
     table = [Erased?](repeating: nil, count: graph.valueLimit)
@@ -59,7 +62,7 @@ final class ErasedGraph {
       guard let output = node.outputs.first ?? nil else { continue }
       if let result = attention(node, output) { table[Int(output.index)] = result }
       guard node.domain.isEmpty else { continue }
-      if node.op == "DequantizeLinear", let operand = node.input(0),
+      if node.op == "DequantizeLinear", !isOwnQuantizer(node), let operand = node.input(0),
         let scale = node.input(1), constant(scale)?.isScalar == false
       {
         scaleAxes[operand] = Int(node.int("axis") ?? 1)
@@ -207,7 +210,8 @@ final class ErasedGraph {
     case "Identity": return node.input(0).map { self[$0] }
     case "Cast":
       guard let to = node.int("to").flatMap({ ElementType(rawValue: Int32(clamping: $0)) }),
-        to.isHighPrecision || to.isFloat8, let operand = node.input(0), isFloat(operand)
+        to.isHighPrecision || to.isFloat8 && !isOwnQuantizer(node), let operand = node.input(0),
+        isFloat(operand)
       else { return nil }
       return self[operand]
     case "Mul", "Div":
@@ -219,12 +223,12 @@ final class ErasedGraph {
       }
       guard node.op == "Mul", let factor = constant(left) else { return nil }
       return multiplied(right, by: factor)
-    case "QuantizeLinear":
+    case "QuantizeLinear" where !isOwnQuantizer(node):
       guard let operand = node.input(0), let scale = node.input(1).flatMap({ constant($0) }),
         scale.isScalar
       else { return nil }
       return multiplied(operand, by: scale.inverted)
-    case "DequantizeLinear":
+    case "DequantizeLinear" where !isOwnQuantizer(node):
       guard let operand = node.input(0), let scale = node.input(1).flatMap({ constant($0) }),
         graph[operand].type?.tensor?.element.isFloat8 == true || isCode(operand)
       else { return nil }
@@ -240,6 +244,17 @@ final class ErasedGraph {
       guard isClamp, let operand = clamped(node) else { return nil }
       return self[operand]
     default: return nil
+    }
+  }
+
+  /// True for a quantizer that the source has itself, which is an operator like others on both sides.
+  ///
+  /// What a written model gives may come through a cast, and then it is that which has the name.
+  private func isOwnQuantizer(_ node: Node) -> Bool {
+    guard let output = node.outputs.first ?? nil else { return false }
+    let casts = graph.users(of: output).map { graph[$0] }.filter { $0.isStandard("Cast") }
+    return ([output] + casts.compactMap { $0.outputs.first ?? nil }).contains {
+      ownQuantizers[graph[$0].name] == node.op
     }
   }
 

@@ -28,7 +28,7 @@ extension StructuralProof {
     where !StructuralProof.followed.contains(attribute.name) && attribute.value != .int(-1) {
       note(order, place, "has no attribute '\(attribute.name)'")
     }
-    if (first.int("is_causal") ?? 0 != 0) != (second.int("is_causal") ?? 0 != 0) {
+    if (first.int("is_causal") == 1) != (second.int("is_causal") == 1) {
       note(order, place, "attribute 'is_causal' is another")
     }
     compareNumber("softcap", second, Double(first.float("softcap") ?? 0), order, place)
@@ -182,7 +182,7 @@ extension StructuralProof {
     for (source, written) in [(parts.query, query), (parts.key, key), (parts.value, value)] {
       push(Pair(source: source.core, written: written.core, order: order, place: place))
     }
-    if second.int("is_causal") ?? 0 != 0 {
+    if second.int("is_causal") == 1 {
       note(order, place, "is causal, expected the mask of the source")
     }
     compareNumber("softcap", second, parts.softcap, order, place)

@@ -40,7 +40,7 @@ extension StructuralProof {
       {
         continue
       } else if attribute.name == "is_causal", case .int(let value) = attribute.value,
-        case .int(let number) = other, (value != 0) == (number != 0)
+        case .int(let number) = other, (value == 1) == (number == 1)
       {
         continue
       } else if attribute.value != other {

@@ -72,6 +72,7 @@ package struct StructuralProof {
   private let numbers: (Side, Weight) -> [Double]?
   private let fullscales: [Double]
   private let sourceNames: ValueNames
+  private let ownQuantizers: [String: String]
   let tolerance: Double
   /// How far a constant may be from its source whatever its size: half of the least number of the written type.
   let apart: Double
@@ -99,6 +100,7 @@ package struct StructuralProof {
     self.numbers = numbers
     self.fullscales = fullscales
     sourceNames = ValueNames(of: source)
+    ownQuantizers = StructuralProof.quantizers(of: source)
     // Constants of the written model are rounded to its high precision type, some of them in a row.
     let types = Set(written.values.compactMap { written[$0].type?.tensor?.element })
     tolerance = types.contains(.bfloat16) ? 0.02 : types.contains(.float16) ? 0.003 : 1e-5
@@ -115,15 +117,31 @@ package struct StructuralProof {
     if differences.isEmpty { closeBalances() }
   }
 
+  /// What the quantizers of a graph and of its bodies give, with their operators.
+  private static func quantizers(of graph: Graph) -> [String: String] {
+    var result: [String: String] = [:]
+    for id in graph.nodeIDs {
+      let node = graph[id]
+      for body in node.bodies { result.merge(quantizers(of: body)) { first, _ in first } }
+      if ["QuantizeLinear", "DequantizeLinear", "Cast"].contains(node.op), node.domain.isEmpty,
+        let output = node.outputs.first ?? nil
+      {
+        result[graph[output].name] = node.op
+      }
+    }
+    return result
+  }
+
   // MARK: Scopes
 
   mutating func add(_ graph: Graph, to side: Side, parent: Int?) -> Int {
     let (numbers, names, rounds, wide) = (numbers, sourceNames, isHalf && side == .source, wide)
+    let quantizers = ownQuantizers
     let scope = Scope(
       erased: ErasedGraph(
         graph, outerCodes: parent.map { erased(side, $0).codeNames } ?? [],
         fullscales: fullscales,
-        isOwn: { side == .source || names.contains($0) },
+        isOwn: { side == .source || names.contains($0) }, ownQuantizers: quantizers,
         numbers: { value in
           let elements = value.weight.flatMap { numbers(side, $0) }
           return rounds && !wide.contains(value.name)

@@ -430,18 +430,61 @@ import Verification
     #expect(
       try proof(cast.replacing("to = 1", with: "to = 6"), of: cast).differences.first?.message
         == "attribute 'to' is another")
-    // Whatever is not zero asks for a causal mask.
+    // Only 1 asks for a causal mask (operators of ONNX, Attention); ONNX Runtime takes 3 for 0.
     let attention = """
       graph @m(%q: f32[1, 2, 3, 4], %k: f32[1, 2, 3, 4], %v: f32[1, 2, 3, 4]) -> (%y) {
         %y = Attention(%q, %k, %v) {is_causal = 3} : f32[1, 2, 3, 4] name "a"
       }
       """
-    let masked = attention.replacing("is_causal = 3", with: "is_causal = 1")
-    #expect(try proof(masked, of: attention).differences == [])
     let open = attention.replacing("is_causal = 3", with: "is_causal = 0")
+    #expect(try proof(open, of: attention).differences == [])
+    let masked = attention.replacing("is_causal = 3", with: "is_causal = 1")
     #expect(
-      try proof(open, of: attention).differences.first?.message
+      try proof(masked, of: attention).differences.first?.message
         == "attribute 'is_causal' is another")
+  }
+
+  @Test func `the source's own quantizers are operators`() throws {
+    let source = """
+      graph @m(%x: f32[2, 4]) -> (%y) {
+        weight @half: f32[] = [0.5]
+        weight @quarter: f32[] = [0.25]
+        weight @w: f8e4m3fn[4, 4] stored raw 0+16
+        %q = QuantizeLinear(%x, @half) : f8e4m3fn[2, 4] name "q"
+        %d = DequantizeLinear(%q, @half) : f32[2, 4] name "dq"
+        %v = DequantizeLinear(@w, @quarter) : f32[4, 4] name "dw"
+        %p = MatMul(%d, %v) : f32[2, 4] name "mm"
+        %c = Cast(%p) {to = 17} : f8e4m3fn[2, 4] name "c"
+        %y = DequantizeLinear(%c, @half) : f32[2, 4] name "last"
+      }
+      """
+    // A clamp before one, and its result in another type, are what lowering puts there.
+    let written = source.replacing(
+      "  %q = QuantizeLinear(%x, @half)",
+      with: """
+          weight @high: f32[] = [120.0]
+          %x.clamped = Min(%x, @high) : f32[2, 4]
+          %q = QuantizeLinear(%x.clamped, @half)
+        """
+    ).replacing(
+      "%y = DequantizeLinear(%c, @half) : f32[2, 4] name \"last\"",
+      with: """
+        %y.bf16 = DequantizeLinear(%c, @half) {output_dtype = 16} : bf16[2, 4] name "last"
+          %y = Cast(%y.bf16) {to = 1} : f32[2, 4]
+        """)
+    #expect(try proof(written, of: source).differences == [])
+    #expect(try proof(source, of: source).nodeCount == 6)
+    // Another scale of one is another constant, which the claims are about.
+    let scaled = try proof(source.replacing("[0.5]", with: "[0.75]"), of: source)
+    #expect(scaled.claims.first { $0.sourceName == "half" }?.writtenName == "half")
+    #expect(
+      try proof(source.replacing("MatMul(%d,", with: "MatMul(%x,"), of: source).differences
+        .map(\.message) == ["reads input 'x', expected the result of DequantizeLinear 'dq'"])
+    #expect(
+      try proof(source.replacing("DequantizeLinear(%c,", with: "DequantizeLinear(%p,"), of: source)
+        .differences.map(\.message) == [
+          "reads the result of MatMul 'mm', expected that of Cast 'c'"
+        ])
   }
 
   @Test func `a weight that is stored twice was untied`() throws {

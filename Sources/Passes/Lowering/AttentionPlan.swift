@@ -78,7 +78,7 @@ struct AttentionPlan {
     }
     scale = node.float("scale") ?? 1 / Float(size).squareRoot()
     softcap = node.float("softcap") ?? 0
-    isCausal = node.int("is_causal") ?? 0 != 0
+    isCausal = node.int("is_causal") == 1
     guard let given = node.input(3) else { return true }
     switch graph[given].type?.element {
     case .bool?: mask = .chosen(condition: given, keepsWhereTrue: true, fill: -.infinity)

@@ -37,7 +37,7 @@ extension PlainGraph {
         work.scores = put("Add", [work.scores, mask], before: id)
       }
     }
-    if node.int("is_causal") ?? 0 != 0 { hideLater(&work) }
+    if node.int("is_causal") == 1 { hideLater(&work) }
     var shares = put("Softmax", [work.scores], [Attribute("axis", .int(-1))], before: id)
     if node.input(3) != nil {
       // Rows that see nothing are zero.
